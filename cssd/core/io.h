@@ -1,0 +1,156 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "cssd/base/record.h"
+#include "cssd/base/time.h"
+#include "cssd/base/types.h"
+#include "cssd/core/notice.h"
+#include "netbeat/wire/heartbeat.h"
+#include "voting/format/sectors.h"
+
+/// What goes into the core and what comes out of it. Pointers and spans in an input need to live
+/// only until step() returns.
+namespace css::core {
+
+// ---------------------------------------------------------------------------------- inputs
+
+/// Time has passed; also the answer to Output::wake_at.
+struct Tick {};
+
+/// A datagram that was opened, authenticated and decoded. Its sender is a configured node.
+struct HeartbeatReceived {
+    const netbeat::Heartbeat* heartbeat = nullptr;
+};
+
+/// The shell has a usable voting file at this table index: header checked against the others.
+struct FileOpened {
+    FileIndex file;
+};
+/// The shell gave up the file (device gone, header wrong). A cycle in flight on it still ends with
+/// its own CycleFinished.
+struct FileClosed {
+    FileIndex file;
+};
+
+enum class CycleOutcome : std::uint8_t {
+    kDone,         ///< Everything asked for was written, then everything asked for was read.
+    kWriteFailed,  ///< Nothing was read. The write may or may not have landed.
+    kReadFailed,   ///< Written (if asked for), not read.
+};
+
+/// The end of a cycle ordered by Output::cycles. Slots are those asked for, slots[0] is node 1's.
+struct CycleFinished {
+    FileIndex file;
+    std::uint64_t id = 0;
+    CycleOutcome outcome = CycleOutcome::kDone;
+    bool own_as_written = false;  ///< The read showed own H and B byte for byte as written.
+    std::span<const SlotView> slots;
+};
+
+/// A guardian holds the lease end of Output::lease with this serial (and is armed, if it said so).
+/// The shell sends it when *both* guardians have acknowledged and the clients' page shows it.
+struct LeaseAcknowledged {
+    std::uint64_t serial = 0;
+};
+/// A guardian is gone or does not answer.
+struct GuardianLost {};
+/// After Output::drain or a fence: the last client of this instance is gone.
+struct ClientsGone {};
+/// E4: the fence command, started for Output::fence with this instance, confirmed it off.
+struct FenceConfirmed {
+    Instance victim;
+};
+
+struct SetParameters {
+    std::optional<std::chrono::milliseconds> misscount;
+    std::optional<std::chrono::milliseconds> disktimeout;
+    std::optional<std::chrono::milliseconds> reboottime;
+};
+struct EvictNode {
+    NodeNumber node;
+};
+struct StopClusterNodes {};                 ///< Ask all members to leave, then leave.
+struct Leave {};                            ///< Clean leave of this node.
+struct SetStandby { bool standby = false; };
+struct SetWeight { std::uint32_t weight = 1; };
+/// An administrator's request. Ends with a kRequestDone notice of the same id; Leave ends with
+/// Output::exit instead.
+struct OperatorRequest {
+    std::uint64_t id = 0;
+    std::variant<SetParameters, EvictNode, StopClusterNodes, Leave, SetStandby, SetWeight> what;
+};
+
+using Input = std::variant<Tick, HeartbeatReceived, FileOpened, FileClosed, CycleFinished,
+                           LeaseAcknowledged, GuardianLost, ClientsGone, FenceConfirmed,
+                           OperatorRequest>;
+
+// --------------------------------------------------------------------------------- outputs
+
+/// What guardians and the clients' page are told: every interval and at each change, before
+/// anything that the same Output writes or sends (PROTOCOL 8).
+struct LeaseUpdate {
+    std::uint64_t serial = 0;
+    Instant end;              ///< E; fence when it passes, if armed.
+    bool armed = false;       ///< From just before the instance may first act; else a passed end
+                              ///< only ends the daemon.
+    bool may_act = false;     ///< For the clients' page, together with `end`.
+    bool released = false;    ///< The instance left cleanly and has no lease: never fence.
+    Incarnation token;        ///< The newest complete record.
+};
+
+/// One cycle of one file (PROTOCOL 4): time is taken by the core before this leaves it. Write the
+/// kill blocks and own H and B, wait, then read slots 1..slots; answer with CycleFinished. The
+/// core never orders a second cycle on a file before the first one has finished.
+struct CycleOrder {
+    struct Own {
+        voting::Heartbeat heartbeat;
+        voting::Ballot ballot;
+    };
+    struct Kill {
+        NodeNumber slot;
+        KillBlock block;
+    };
+    FileIndex file;
+    std::uint64_t id = 0;
+    unsigned slots = 0;
+    std::optional<Own> own;    ///< Nothing: read only.
+    std::vector<Kill> kills;
+};
+
+/// End this host's part: the fence action of the configuration.
+struct FenceSelf {
+    StopReason reason = StopReason::kNone;
+    NodeNumber by;
+    Instant deadline;  ///< Escalate in time for this.
+};
+
+/// The daemon's instance is over. Nothing of it may be written or sent afterwards.
+struct Exit {
+    enum class Kind : std::uint8_t {
+        kLeft,    ///< Clean leave is done.
+        kFenced,  ///< Stopped; all clients are gone.
+        kAgain,   ///< A JOINING instance that lapsed or was replaced: come back as a new instance.
+    };
+    Kind kind = Kind::kLeft;
+    StopReason reason = StopReason::kNone;
+};
+
+/// Effects of one step. The shell carries them out in the order of the members.
+struct Output {
+    std::optional<LeaseUpdate> lease;  ///< First: an earlier end is told before it is published.
+    std::vector<CycleOrder> cycles;
+    std::optional<netbeat::Heartbeat> heartbeat;  ///< Send to every other configured node.
+    std::vector<Instance> fence;       ///< E4: run the fence command on these, if there is one.
+    bool drain = false;                ///< Clean leave: end the clients, then ClientsGone.
+    std::optional<FenceSelf> fence_self;
+    std::vector<Notice> notices;
+    std::optional<Exit> exit;
+    Instant wake_at = kForever;        ///< Step a Tick no later than this.
+};
+
+}  // namespace css::core
