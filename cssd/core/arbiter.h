@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "cssd/core/io.h"
 
@@ -24,3 +25,86 @@ struct ArbiterOptions {
     std::uint64_t random_seed = 0;    ///< For the random part of waits.
 };
 
+/// Where the instance is in its life.
+enum class Phase : std::uint8_t {
+    kStarting,   ///< Reading, watching the slot; has no instance yet and writes nothing.
+    kJoining,
+    kMember,
+    kLeaving,
+    kStopping,
+    kEnded,
+};
+
+/// What the reconfiguration does now, for people (PROTOCOL 7).
+enum class ReconfigurationStep : std::uint8_t { kNone, kSettle, kDecide, kConfirm };
+
+enum class FileState : std::uint8_t { kOffline, kPending, kOnline };
+
+/// A member or joiner in this node's view.
+struct NodeView {
+    Unique unique;
+    NodeState state = NodeState::kJoining;
+    bool listed = false;          ///< A member of the newest record.
+    bool evicting = false;        ///< Dropped, not yet confirmed stopped.
+    bool standby = false;
+    Incarnation since;            ///< First record seen that lists it.
+    Instant heard_network = kNever;
+    Instant heard_disk = kNever;
+    NodeSet connected;
+    std::uint32_t weight = 1;
+};
+
+struct FileView {
+    FileState state = FileState::kOffline;
+    Instant last_complete = kNever;   ///< Begin of the newest complete cycle.
+    Duration cycle_time{};            ///< How long it took.
+};
+
+/// A snapshot for queries. It decides nothing.
+struct StatusView {
+    Phase phase = Phase::kStarting;
+    Instance self;
+    StartRefusal refusal = StartRefusal::kNone;
+    bool may_act = false;
+    bool standby = false;
+    Instant lease_end = kNever;
+    bool siot_in_force = false;   ///< The end is max(D, A) + SIOT, because of `lease_limited_by`.
+    NodeSet lease_limited_by;
+    Record newest;
+    Incarnation complete;         ///< Newest complete record known.
+    Parameters promise;
+    std::uint32_t weight = 1;
+    unsigned files_online = 0;
+    unsigned files_needed = 0;
+    ReconfigurationStep step = ReconfigurationStep::kNone;
+    NodeSet waits_for;            ///< Nodes neither fresh nor silent, in doubt, or unconfirmed.
+    StopReason stop = StopReason::kNone;
+    PerNode<NodeView> nodes;
+    PerFile<FileView> files;
+};
+
+/// The node arbiter: decides who is a member and until when this host may act, and nothing else.
+/// Deterministic: no clock, thread, socket, file or logger. One caller at a time; time never goes
+/// back from one step to the next.
+class Arbiter {
+public:
+    Arbiter(Instant now, const ArbiterOptions& options);
+    ~Arbiter();
+    Arbiter(const Arbiter&) = delete;
+    Arbiter& operator=(const Arbiter&) = delete;
+    Arbiter(Arbiter&&) = delete;
+    Arbiter& operator=(Arbiter&&) = delete;
+
+    /// Takes one input at one time. Take the output after each step.
+    void step(Instant now, const Input& input);
+    /// The effects of the steps since the last call, in the order in which to carry them out.
+    [[nodiscard]] Output take_output();
+
+    [[nodiscard]] StatusView status(Instant now) const;
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace css::core
