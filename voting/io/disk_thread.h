@@ -1,0 +1,112 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cssd/base/result.h"
+#include "cssd/base/time.h"
+#include "cssd/base/types.h"
+#include "cssd/core/io.h"
+
+namespace css::voting {
+
+struct Header;
+
+enum class DiskOperation : std::uint8_t { kReadHeader, kWriteOwn, kWriteKill, kReadSlots };
+
+/// An I/O that passed its deadline. It stays in flight, and its buffer the kernel's, until the
+/// device answers.
+struct LateIo {
+    DiskOperation operation = DiskOperation::kReadHeader;
+    Instant begun;  ///< Before it was submitted.
+};
+
+enum class SlotOwnership : std::uint8_t {
+    kOwned,  ///< Nobody on this host has I/O in flight on the own slot of this file.
+    kBusy,   ///< A former or another daemon of this host still has; tried again every interval.
+};
+
+/// All callbacks run on the file's thread, one at a time, and none after stop() has returned. They
+/// may call every member function except stop() and start(). They must not block: the file's next
+/// cycle waits for them.
+struct DiskCallbacks {
+    /// The file was opened and its header is valid and names the expected cluster. The answer is
+    /// its index in the file table, or why it cannot be used now (it is closed, and tried again
+    /// after an interval). A reopened file comes here again.
+    std::function<Result<FileIndex>(const Header& header, const std::string& path)> on_opened;
+    /// After a file that on_opened accepted: it is closed now and will be tried again. Every order
+    /// has been answered before.
+    std::function<void(const Error& reason)> on_closed;
+    /// Opening failed, or on_opened refused. Told once per change of the message.
+    std::function<void(const Error& reason)> on_cannot_open;
+    /// After acquire_slot(): once per open file and change.
+    std::function<void(SlotOwnership)> on_slot;
+    /// The answer to order(); the slots live until it returns. The next order may be given in it.
+    std::function<void(const core::CycleFinished&)> on_cycle;
+    /// An I/O passed its deadline; once per I/O. A hint for people: no rule reads it.
+    std::function<void(const LateIo&)> on_late;
+    /// A late I/O ended. Its cycle goes on as any other: what counts is when the cycle began.
+    std::function<void(const LateIo&)> on_late_ended;
+};
+
+struct DiskThreadOptions {
+    std::string path;
+    std::string thread_name;   ///< At most 15 characters, as in 'diskping 1'.
+    NodeNumber self;
+    std::string cluster_name;  ///< A file of another cluster is not used.
+    unsigned slots_max = kNodesMax;  ///< No order asks for more slots than this.
+    Duration retry_interval = std::chrono::seconds{1};  ///< Between attempts to open or lock.
+    Duration late_after = std::chrono::seconds{1};      ///< I/O older than this is told as late.
+    DiskCallbacks callbacks;
+};
+
+/// The disk ping of one voting file: one thread, one ring, one open file (PROTOCOL 4). It opens the
+/// file, keeps trying while it cannot, and carries out one cycle order at a time. A hung file hangs
+/// this thread and nothing else: no member function but stop() ever waits for it.
+///
+/// Own H and B are written only while the slot lock is held: an order with own sectors on a file
+/// whose slot is not owned is answered kWriteFailed, nothing written.
+class DiskThread {
+public:
+    /// The first use of the ring on this host: tells in plain words if io_uring is refused here.
+    /// Nothing is opened yet.
+    static Result<std::unique_ptr<DiskThread>> start(DiskThreadOptions options);
+
+    DiskThread(const DiskThread&) = delete;
+    DiskThread& operator=(const DiskThread&) = delete;
+    /// As stop() with the default wait.
+    ~DiskThread();
+
+    /// Any thread. Carries out one cycle; on_cycle answers each order exactly once, unless stop()
+    /// comes first. At most one order is outstanding; a second one is the caller's error. An order
+    /// that meets a closed file is answered as failed.
+    void order(core::CycleOrder order);
+
+    /// Any thread. From now on, on this opening and later ones: try to take the own slot's lock,
+    /// and try again every interval until it is held.
+    void acquire_slot();
+
+    /// Any thread. Closes the file as soon as nothing is in flight and starts over with opening it:
+    /// `reason` comes back in on_closed. Without an open file nothing happens.
+    void reopen(Error reason);
+
+    enum class StopOutcome : std::uint8_t {
+        kEnded,     ///< The thread has ended, the file is closed and its locks are gone.
+        kAbandoned  ///< It hangs: thread, ring and buffers stay behind for the life of the process.
+    };
+    /// Not from a callback, nor holding anything a callback waits for. Waits at most `wait`, and
+    /// the second and later calls not at all. No callback runs after it has returned.
+    StopOutcome stop(std::chrono::milliseconds wait = std::chrono::milliseconds{500});
+
+private:
+    class Body;  ///< Everything the thread uses; shared with it, so it can outlive this object.
+    explicit DiskThread(std::shared_ptr<Body> body);
+
+    std::shared_ptr<Body> body_;
+};
+
+}  // namespace css::voting
