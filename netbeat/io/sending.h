@@ -1,0 +1,57 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "cssd/base/result.h"
+#include "netbeat/io/interconnect.h"
+#include "netbeat/io/thread.h"
+#include "netbeat/wire/heartbeat.h"
+#include "netbeat/wire/seal.h"
+
+namespace css::netbeat {
+
+/// The thread "sending" (SOURCES 1.2): encodes, seals and sends what is posted. The mailbox holds
+/// one heartbeat and the newest wins: a heartbeat that was not sent in time has nothing to say.
+class SendingThread {
+public:
+    /// `on_sent` is called on the sending thread after each heartbeat; may be empty.
+    /// `interconnect` and `sealer` must outlive this object.
+    using OnSent = std::function<void(const Heartbeat&, const SendReport&)>;
+    SendingThread(Interconnect& interconnect, const Sealer& sealer, OnSent on_sent);
+    ~SendingThread();  ///< Stops.
+    SendingThread(const SendingThread&) = delete;
+    SendingThread& operator=(const SendingThread&) = delete;
+    SendingThread(SendingThread&&) = delete;
+    SendingThread& operator=(SendingThread&&) = delete;
+
+    [[nodiscard]] Status start();
+    /// Any thread; never waits for a send. Replaces what was posted before and not sent yet.
+    void post(const Heartbeat& heartbeat);
+    /// Sends what was posted before this call (a last LEFT, say), then ends the thread. Posting
+    /// afterwards does nothing.
+    void stop();
+
+    [[nodiscard]] std::uint64_t heartbeats_sent() const { return sent_; }
+    [[nodiscard]] std::uint64_t heartbeats_replaced() const { return replaced_; }
+
+private:
+    void run();
+
+    Interconnect& interconnect_;
+    const Sealer& sealer_;
+    const OnSent on_sent_;
+    std::mutex mutex_;  // Guards mailbox_ and stopping_.
+    std::condition_variable posted_;
+    std::optional<Heartbeat> mailbox_;
+    bool stopping_ = false;
+    std::atomic<std::uint64_t> sent_ = 0;
+    std::atomic<std::uint64_t> replaced_ = 0;
+    NamedThread thread_;
+};
+
+}  // namespace css::netbeat

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "cssd/base/result.h"
+
+namespace css::netbeat {
+
+inline constexpr std::size_t kKeySize = 32;
+
+/// The shared secret of a cluster's interconnect. Copies are wiped when they go.
+class Key {
+public:
+    explicit Key(std::span<const std::byte, kKeySize> bytes);
+    ~Key();
+    Key(const Key&) = default;
+    Key& operator=(const Key&) = default;
+    Key(Key&&) = default;
+    Key& operator=(Key&&) = default;
+
+    [[nodiscard]] std::span<const std::byte, kKeySize> bytes() const { return bytes_; }
+    friend bool operator==(const Key& a, const Key& b);  ///< In constant time.
+
+private:
+    std::array<std::byte, kKeySize> bytes_{};
+};
+
+/// A fresh key from the system's random source.
+[[nodiscard]] Key random_key();
+
+/// Reads a key file: 64 hex digits, one newline at most after them. Refuses (kInvalid) anything
+/// else, a file that is not a regular one, and one that group or others may read or write; kSystem
+/// when it cannot be read. No message ever shows a part of the contents.
+[[nodiscard]] Result<Key> load_key_file(const std::string& path);
+
+/// Writes a fresh key to a new file of mode 0600, durably. kConflict when something of that name
+/// exists already: it is never overwritten. Leaves nothing behind when it fails.
+[[nodiscard]] Status create_key_file(const std::string& path);
+
+}  // namespace css::netbeat
