@@ -42,6 +42,13 @@ constexpr Duration settle_stable(const Parameters& p) {
     return 2 * interval(p);
 }
 
+/// Whether these time-outs may be in force together (PROTOCOL 2), and leave a lease that can be
+/// renewed: an echo is up to two intervals old when the next one comes, so SIOT is longer.
+constexpr bool consistent(const Parameters& p) {
+    return 2 * interval(p) <= p.reboottime && p.reboottime < p.misscount &&
+           p.misscount < p.disktimeout && 2 * interval(p) < siot(p);
+}
+
 /// Cycles of one file during a reconfiguration begin at least this far apart (PROTOCOL 4).
 inline constexpr Duration kFastCycle = std::chrono::milliseconds{20};
 
@@ -51,6 +58,7 @@ inline constexpr Duration kFastCycle = std::chrono::milliseconds{20};
 //   30.0  the link is lost: misscount; the node's host is stopped by now (27 + reboottime)
 //   32.0  connected sets unchanged for two intervals; the survivors decide
 //   41.0  at the latest the waits of settling end: 30 + reboottime + 8 intervals
+static_assert(consistent(Parameters{}));
 static_assert(interval(Parameters{}) == std::chrono::seconds{1});
 static_assert(siot(Parameters{}) == std::chrono::seconds{27});
 static_assert(liot(Parameters{}) == std::chrono::seconds{200});

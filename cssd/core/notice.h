@@ -5,6 +5,7 @@
 #include "cssd/base/record.h"
 #include "cssd/base/time.h"
 #include "cssd/base/types.h"
+#include "kill_block/confirm.h"
 
 namespace css::core {
 
@@ -36,10 +37,7 @@ enum class NoticeKind : std::uint8_t {
 };
 inline constexpr std::uint8_t kNoticeKindMax = static_cast<std::uint8_t>(NoticeKind::kRequestDone);
 
-/// By which rule a departure was confirmed (PROTOCOL 7.6).
-enum class ConfirmRule : std::uint8_t {
-    kNone, kKillBlock, kE1, kE2, kE3Short, kE3Long, kE4, kE5, kE6,
-};
+using kill_block::ConfirmRule;
 
 /// Why an instance stops for good (PROTOCOL 4, stop rules; 8).
 enum class StopReason : std::uint8_t {

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "cssd/base/record.h"
+#include "cssd/base/time.h"
+#include "cssd/base/types.h"
+
+namespace css::voting {
+
+/// More than half of the files *configured*, reachable or not (PROTOCOL 2).
+constexpr bool is_majority(FileSet of, FileSet these) {
+    return (of & these).count() * 2 > of.count();
+}
+
+/// What counts as a majority under a record: of the files in force and, while the set changes, of
+/// the new set as well.
+class Quorum {
+public:
+    constexpr Quorum() = default;
+    constexpr Quorum(FileSet files, FileSet files_next) : files_(files), next_(files_next) {}
+    constexpr explicit Quorum(const Record& r) : Quorum(r.files, r.files_next) {}
+
+    [[nodiscard]] constexpr bool reached_by(FileSet these) const {
+        return is_majority(files_, these) && (next_.empty() || is_majority(next_, these));
+    }
+    [[nodiscard]] constexpr FileSet all() const { return files_ | next_; }
+    /// Files needed of the larger set; for people.
+    [[nodiscard]] constexpr unsigned needed() const {
+        return std::max(files_.count(), next_.count()) / 2 + 1;
+    }
+
+    /// The latest time such that a majority of files has a value at or after it.
+    template <class Value>
+    [[nodiscard]] Instant latest_reached(Value&& value_of) const {
+        const Instant a = latest_reached_in(files_, value_of);
+        return next_.empty() ? a : std::min(a, latest_reached_in(next_, value_of));
+    }
+
+    friend constexpr bool operator==(const Quorum&, const Quorum&) = default;
+
+private:
+    template <class Value>
+    static Instant latest_reached_in(FileSet set, Value&& value_of) {
+        if (set.empty()) {
+            return kNever;
+        }
+        std::array<Instant, kFilesMax> times{};
+        std::size_t count = 0;
+        for (const FileIndex f : set) {
+            times[count++] = value_of(f);
+        }
+        const auto needed = static_cast<std::ptrdiff_t>(count / 2);
+        std::nth_element(times.begin(),
+                         times.begin() + needed,
+                         times.begin() + static_cast<std::ptrdiff_t>(count),
+                         std::greater<>{});
+        return times[count / 2];
+    }
+
+    FileSet files_;
+    FileSet next_;
+};
+
+}  // namespace css::voting
