@@ -1,0 +1,98 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "cssd/base/check.h"
+#include "cssd/base/types.h"
+
+/// Little-endian integers in a block of bytes, by shifts: the same bytes on every machine. For the
+/// codecs of this folder only.
+namespace css::voting {
+
+inline bool all_zero(std::span<const std::byte> bytes) {
+    return bytes.empty() || (bytes[0] == std::byte{0} &&
+                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+/// Writes fields one after another. Running over the end is a mistake of the programmer.
+class FieldWriter {
+public:
+    explicit FieldWriter(std::span<std::byte> rest) : rest_(rest) {}
+
+    template <std::unsigned_integral T>
+    void put(T value) {
+        CSS_CHECK(sizeof(T) <= rest_.size());
+        for (std::size_t i = 0; i < sizeof(T); ++i) {
+            rest_[i] = static_cast<std::byte>(value >> (8 * i) & 0xFF);
+        }
+        rest_ = rest_.subspan(sizeof(T));
+    }
+    void put(std::span<const std::byte> bytes) {
+        CSS_CHECK(bytes.size() <= rest_.size());
+        std::memcpy(rest_.data(), bytes.data(), bytes.size());
+        rest_ = rest_.subspan(bytes.size());
+    }
+    /// Unused bytes; the block was zeroed before.
+    void skip(std::size_t count) {
+        CSS_CHECK(count <= rest_.size());
+        rest_ = rest_.subspan(count);
+    }
+
+private:
+    std::span<std::byte> rest_;
+};
+
+/// Reads what FieldWriter wrote. The blocks have a fixed size, so running over the end is a mistake
+/// of the programmer; a value out of its range is one of the data, and remembered in ok().
+class FieldReader {
+public:
+    explicit FieldReader(std::span<const std::byte> rest) : rest_(rest) {}
+
+    [[nodiscard]] bool ok() const { return ok_; }
+    /// Every field was in range and nothing but zeros is left.
+    [[nodiscard]] bool ends_well() const { return ok_ && all_zero(rest_); }
+
+    template <std::unsigned_integral T>
+    T get() {
+        CSS_CHECK(sizeof(T) <= rest_.size());
+        T value = 0;
+        for (std::size_t i = 0; i < sizeof(T); ++i) {
+            value = static_cast<T>(value | static_cast<T>(std::to_integer<T>(rest_[i]) << (8 * i)));
+        }
+        rest_ = rest_.subspan(sizeof(T));
+        return value;
+    }
+    Bytes16 get_bytes16() {
+        Bytes16 bytes{};
+        CSS_CHECK(bytes.size() <= rest_.size());
+        std::memcpy(bytes.data(), rest_.data(), bytes.size());
+        rest_ = rest_.subspan(bytes.size());
+        return bytes;
+    }
+    bool get_flag() {
+        const auto value = get<std::uint8_t>();
+        ok_ = ok_ && value <= 1;
+        return value != 0;
+    }
+    /// 1..64, or zero for 'no node'.
+    NodeNumber get_node() {
+        const auto value = get<std::uint8_t>();
+        ok_ = ok_ && value <= kNodesMax;
+        return value == 0 || value > kNodesMax ? NodeNumber{} : NodeNumber{value};
+    }
+    void skip_zeros(std::size_t count) {
+        CSS_CHECK(count <= rest_.size());
+        ok_ = ok_ && all_zero(rest_.first(count));
+        rest_ = rest_.subspan(count);
+    }
+
+private:
+    std::span<const std::byte> rest_;
+    bool ok_ = true;
+};
+
+}  // namespace css::voting
