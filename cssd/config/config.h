@@ -28,7 +28,7 @@ inline constexpr std::uint32_t kCriticalWeight = 1000;
 inline constexpr std::uint32_t kWeightMax = 2 * kCriticalWeight - 1;
 
 /// Every key of the configuration file (INTERFACE, Configuration), checked. Empty strings: not
-/// given. Paths are as written.
+/// given. Relative paths are taken from where the daemon was started.
 struct Config {
     std::string file;  ///< The configuration file itself.
     std::string cluster_name;

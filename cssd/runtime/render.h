@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cssd/base/types.h"
 #include "cssd/config/log_level.h"
@@ -25,9 +26,9 @@ struct Names {
     [[nodiscard]] std::string list(NodeSet nodes_set) const;
 };
 
-/// The alert.log line of a notice, from its CRS code on (INTERFACE, Logs); nothing when an operator
+/// The alert.log lines of a notice, from the CRS code on (INTERFACE, Logs); none when an operator
 /// need not know.
-std::optional<std::string> alert_line(const core::Notice& notice, const Names& names);
+std::vector<std::string> alert_lines(const core::Notice& notice, const Names& names);
 
 /// A line of cssd.trc. Contains the word NHB, DHB, LHB or RCFG of the story that it belongs to.
 struct TraceLine {
