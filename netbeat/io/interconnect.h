@@ -12,6 +12,7 @@
 
 #include "cssd/base/result.h"
 #include "cssd/base/types.h"
+#include "netbeat/io/sockaddr.h"
 #include "netbeat/wire/nodes_file.h"
 
 namespace css::netbeat {
@@ -67,11 +68,14 @@ private:
     struct Peer {
         NodeNumber node;
         Address address;
+        SocketAddress socket_address;
     };
     /// [i] are the peers on interconnect i. Immutable once published.
     using Peers = std::vector<std::vector<Peer>>;
 
     Interconnect(NodeNumber self, NodeEntry own, std::vector<int> sockets, const NodesFile& nodes);
+    [[nodiscard]] static std::shared_ptr<const Peers> peers_of(const NodesFile& nodes,
+                                                               NodeNumber self);
     [[nodiscard]] std::shared_ptr<const Peers> peers() const;
     void send_on(std::size_t i,
                  std::span<const Peer> peers,

@@ -14,6 +14,7 @@ namespace css::netbeat {
 /// in the head fix the order, so an entry twice or out of order cannot be written down at all.
 inline constexpr std::uint8_t kPlainVersion = 1;
 inline constexpr std::size_t kPlainHeadSize = 94;
+inline constexpr std::size_t kPlainSenderAt = 3;  ///< One byte; the datagram's prefix repeats it.
 inline constexpr std::size_t kPlainUniqueSize = 4;
 inline constexpr std::size_t kPlainEchoSize = 12;
 inline constexpr std::size_t kPlainSizeMax =

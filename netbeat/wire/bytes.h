@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+/// Little-endian integers by shifts, never by casts. The cursors do not check the end: whoever uses
+/// them has checked the size first.
+namespace css::netbeat::bytes {
+
+template <class Integer>
+inline void store(std::byte* at, Integer value) {
+    static_assert(std::is_unsigned_v<Integer>);
+    for (std::size_t i = 0; i < sizeof(Integer); ++i) {
+        at[i] = static_cast<std::byte>(value >> (8 * i));
+    }
+}
+
+template <class Integer>
+[[nodiscard]] inline Integer load(const std::byte* at) {
+    static_assert(std::is_unsigned_v<Integer>);
+    Integer value = 0;
+    for (std::size_t i = 0; i < sizeof(Integer); ++i) {
+        value = static_cast<Integer>(value | (static_cast<Integer>(at[i]) << (8 * i)));
+    }
+    return value;
+}
+
+class Writer {
+public:
+    explicit Writer(std::span<std::byte> out) : begin_(out.data()), at_(out.data()) {}
+    template <class Integer>
+    void put(Integer value) {
+        store(at_, value);
+        at_ += sizeof(Integer);
+    }
+    [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(at_ - begin_); }
+
+private:
+    std::byte* begin_;
+    std::byte* at_;
+};
+
+class Reader {
+public:
+    explicit Reader(std::span<const std::byte> in) : begin_(in.data()), at_(in.data()) {}
+    template <class Integer>
+    [[nodiscard]] Integer get() {
+        const auto value = load<Integer>(at_);
+        at_ += sizeof(Integer);
+        return value;
+    }
+    [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(at_ - begin_); }
+
+private:
+    const std::byte* begin_;
+    const std::byte* at_;
+};
+
+}  // namespace css::netbeat::bytes

@@ -1,0 +1,178 @@
+#include "netbeat/wire/seal.h"
+
+#include <algorithm>
+#include <array>
+
+#include <sodium.h>
+
+#include "cssd/base/check.h"
+#include "netbeat/wire/bytes.h"
+
+namespace css::netbeat {
+
+namespace {
+
+constexpr std::uint32_t kMagic = 0x42535343;  // "CSSB" on the wire.
+constexpr std::size_t kVersionAt = 4;
+constexpr std::size_t kSenderAt = 5;
+constexpr std::size_t kClusterAt = 6;
+static_assert(kClusterAt + sizeof(std::uint64_t) == kPrefixSize);
+static_assert(kKeySize == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
+static_assert(kNonceSize == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
+static_assert(kTagSize == crypto_aead_xchacha20poly1305_ietf_ABYTES);
+
+using Prefix = std::array<std::byte, kPrefixSize>;
+using Additional = std::array<std::byte, kPrefixSize + sizeof(Bytes16)>;
+using Plain = std::array<std::byte, kPlainSizeMax>;
+
+// libsodium speaks of unsigned char.
+unsigned char* raw(std::byte* bytes) {
+    return reinterpret_cast<unsigned char*>(bytes);
+}
+const unsigned char* raw(const std::byte* bytes) {
+    return reinterpret_cast<const unsigned char*>(bytes);
+}
+
+std::uint64_t tag_of(const ClusterGuid& cluster) {
+    std::array<std::byte, crypto_generichash_BYTES_MIN> hash{};
+    const int done = crypto_generichash(
+        raw(hash.data()), hash.size(), raw(cluster.bytes.data()), cluster.bytes.size(), nullptr, 0);
+    CSS_CHECK(done == 0);
+    return bytes::load<std::uint64_t>(hash.data());
+}
+
+Prefix prefix_of(NodeNumber sender, std::uint64_t cluster_tag) {
+    Prefix prefix{};
+    bytes::store(&prefix[0], kMagic);
+    bytes::store(&prefix[kVersionAt], kDatagramVersion);
+    bytes::store(&prefix[kSenderAt], static_cast<std::uint8_t>(sender.value()));
+    bytes::store(&prefix[kClusterAt], cluster_tag);
+    return prefix;
+}
+
+/// What is authenticated besides the sealed bytes: the clear prefix, and the whole GUID of which
+/// the prefix shows a hash only.
+Additional additional_of(const Prefix& prefix, const ClusterGuid& cluster) {
+    Additional additional{};
+    const auto end = std::copy(prefix.begin(), prefix.end(), additional.begin());
+    std::copy(cluster.bytes.begin(), cluster.bytes.end(), end);
+    return additional;
+}
+
+/// The checks that need no key, cheapest first.
+DatagramVerdict check_prefix(std::span<const std::byte> datagram, const Prefix& expected) {
+    if (datagram.size() < kDatagramSizeMin) {
+        return DatagramVerdict::kTooShort;
+    }
+    if (datagram.size() > kDatagramSizeMax) {
+        return DatagramVerdict::kTooLong;
+    }
+    const auto differs = [&](std::size_t from, std::size_t to) {
+        return !std::equal(expected.begin() + static_cast<std::ptrdiff_t>(from),
+                           expected.begin() + static_cast<std::ptrdiff_t>(to),
+                           datagram.begin() + static_cast<std::ptrdiff_t>(from));
+    };
+    if (differs(0, kVersionAt)) {
+        return DatagramVerdict::kBadMagic;
+    }
+    if (differs(kVersionAt, kSenderAt)) {
+        return DatagramVerdict::kBadVersion;
+    }
+    if (differs(kClusterAt, kPrefixSize)) {
+        return DatagramVerdict::kWrongCluster;
+    }
+    if (differs(kSenderAt, kClusterAt)) {
+        return DatagramVerdict::kWrongSender;
+    }
+    return DatagramVerdict::kAccepted;
+}
+
+bool open_with(const Key& key,
+               const Additional& additional,
+               std::span<const std::byte> datagram,
+               Plain& plain) {
+    const std::byte* nonce = datagram.data() + kPrefixSize;
+    const std::byte* sealed = nonce + kNonceSize;
+    return crypto_aead_xchacha20poly1305_ietf_decrypt(raw(plain.data()),
+                                                      nullptr,
+                                                      nullptr,
+                                                      raw(sealed),
+                                                      datagram.size() - kPrefixSize - kNonceSize,
+                                                      raw(additional.data()),
+                                                      additional.size(),
+                                                      raw(nonce),
+                                                      raw(key.bytes().data())) == 0;
+}
+
+}  // namespace
+
+Sealer::Sealer(const ClusterGuid& cluster, const Key& key, const std::optional<Key>& other)
+    : cluster_(cluster), key_(key), other_(other) {
+    CSS_CHECK(sodium_init() >= 0);
+    cluster_tag_ = tag_of(cluster);
+}
+
+std::size_t Sealer::seal(const Heartbeat& heartbeat, std::span<std::byte> out) const {
+    CSS_CHECK(out.size() >= kDatagramSizeMax);
+    Plain plain;
+    const std::size_t size = encode(heartbeat, plain);
+    const Prefix prefix = prefix_of(heartbeat.sender.node, cluster_tag_);
+    const Additional additional = additional_of(prefix, cluster_);
+    std::copy(prefix.begin(), prefix.end(), out.begin());
+    std::byte* nonce = out.data() + kPrefixSize;
+    // 24 random bytes never repeat in practice, over restarts and nodes too: no counter to keep.
+    randombytes_buf(nonce, kNonceSize);
+    const int done = crypto_aead_xchacha20poly1305_ietf_encrypt(raw(nonce + kNonceSize),
+                                                                nullptr,
+                                                                raw(plain.data()),
+                                                                size,
+                                                                raw(additional.data()),
+                                                                additional.size(),
+                                                                nullptr,
+                                                                raw(nonce),
+                                                                raw(key_.bytes().data()));
+    CSS_CHECK(done == 0);
+    return kSealOverhead + size;
+}
+
+DatagramVerdict Sealer::open(std::span<const std::byte> datagram,
+                             NodeNumber sender,
+                             Heartbeat& heartbeat) const {
+    CSS_CHECK(sender.is_some());
+    const Prefix prefix = prefix_of(sender, cluster_tag_);
+    if (const auto verdict = check_prefix(datagram, prefix);
+        verdict != DatagramVerdict::kAccepted) {
+        return verdict;
+    }
+    const Additional additional = additional_of(prefix, cluster_);
+    Plain plain;
+    if (!open_with(key_, additional, datagram, plain) &&
+        !(other_ && open_with(*other_, additional, datagram, plain))) {
+        return DatagramVerdict::kNotAuthentic;
+    }
+    const auto opened = std::span<const std::byte>{plain}.first(datagram.size() - kSealOverhead);
+    // The sender stands in both, so look before `heartbeat` is touched.
+    if (std::to_integer<unsigned>(opened[kPlainSenderAt]) != sender.value()) {
+        return DatagramVerdict::kMalformed;
+    }
+    return decode(opened, heartbeat) == PlainVerdict::kValid ? DatagramVerdict::kAccepted
+                                                             : DatagramVerdict::kMalformed;
+}
+
+std::string_view describe(DatagramVerdict verdict) {
+    switch (verdict) {
+        case DatagramVerdict::kAccepted: return "accepted";
+        case DatagramVerdict::kUnknownAddress: return "not from a configured address";
+        case DatagramVerdict::kTooShort: return "too short";
+        case DatagramVerdict::kTooLong: return "too long";
+        case DatagramVerdict::kBadMagic: return "not a heartbeat of ours";
+        case DatagramVerdict::kBadVersion: return "unknown version";
+        case DatagramVerdict::kWrongCluster: return "of another cluster";
+        case DatagramVerdict::kWrongSender: return "sender number is not that of its address";
+        case DatagramVerdict::kNotAuthentic: return "not sealed with this cluster's key";
+        case DatagramVerdict::kMalformed: return "authentic but malformed";
+    }
+    return "?";
+}
+
+}  // namespace css::netbeat
