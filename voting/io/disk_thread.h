@@ -5,18 +5,20 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+
+#include <pthread.h>
 
 #include "cssd/base/result.h"
 #include "cssd/base/time.h"
 #include "cssd/base/types.h"
 #include "cssd/core/io.h"
+#include "voting/io/io_slots.h"
 
 namespace css::voting {
 
 struct Header;
-
-enum class DiskOperation : std::uint8_t { kReadHeader, kWriteOwn, kWriteKill, kReadSlots };
 
 /// An I/O that passed its deadline. It stays in flight, and its buffer the kernel's, until the
 /// device answers.
@@ -38,8 +40,9 @@ struct DiskCallbacks {
     /// its index in the file table, or why it cannot be used now (it is closed, and tried again
     /// after an interval). A reopened file comes here again.
     std::function<Result<FileIndex>(const Header& header, const std::string& path)> on_opened;
-    /// After a file that on_opened accepted: it is closed now and will be tried again. Every order
-    /// has been answered before.
+    /// After a file that on_opened accepted: it is closed now and will be tried again. The order
+    /// that was carried out last has been answered; one given since then is answered right after
+    /// this.
     std::function<void(const Error& reason)> on_closed;
     /// Opening failed, or on_opened refused. Told once per change of the message.
     std::function<void(const Error& reason)> on_cannot_open;
@@ -47,6 +50,9 @@ struct DiskCallbacks {
     std::function<void(SlotOwnership)> on_slot;
     /// The answer to order(); the slots live until it returns. The next order may be given in it.
     std::function<void(const core::CycleFinished&)> on_cycle;
+    /// A cycle failed; why. Told when the message differs from the one told last, and again after a
+    /// cycle that went well.
+    std::function<void(const Error&)> on_cycle_failed;
     /// An I/O passed its deadline; once per I/O. A hint for people: no rule reads it.
     std::function<void(const LateIo&)> on_late;
     /// A late I/O ended. Its cycle goes on as any other: what counts is when the cycle began.
@@ -55,10 +61,10 @@ struct DiskCallbacks {
 
 struct DiskThreadOptions {
     std::string path;
-    std::string thread_name;   ///< At most 15 characters, as in 'diskping 1'.
+    std::string thread_name;  ///< At most 15 characters, as in 'diskping 1'.
     NodeNumber self;
-    std::string cluster_name;  ///< A file of another cluster is not used.
-    unsigned slots_max = kNodesMax;  ///< No order asks for more slots than this.
+    std::string cluster_name;                           ///< A file of another cluster is not used.
+    unsigned slots_max = kNodesMax;                     ///< No order asks for more slots than this.
     Duration retry_interval = std::chrono::seconds{1};  ///< Between attempts to open or lock.
     Duration late_after = std::chrono::seconds{1};      ///< I/O older than this is told as late.
     DiskCallbacks callbacks;
@@ -72,8 +78,8 @@ struct DiskThreadOptions {
 /// whose slot is not owned is answered kWriteFailed, nothing written.
 class DiskThread {
 public:
-    /// The first use of the ring on this host: tells in plain words if io_uring is refused here.
-    /// Nothing is opened yet.
+    /// An error says in plain words that, and why, io_uring is refused on this host, or that no
+    /// thread can be made. The file is opened by the thread, later.
     static Result<std::unique_ptr<DiskThread>> start(DiskThreadOptions options);
 
     DiskThread(const DiskThread&) = delete;
@@ -95,18 +101,24 @@ public:
     void reopen(Error reason);
 
     enum class StopOutcome : std::uint8_t {
-        kEnded,     ///< The thread has ended, the file is closed and its locks are gone.
-        kAbandoned  ///< It hangs: thread, ring and buffers stay behind for the life of the process.
+        kEnded,      ///< The thread has ended, the file is closed, its locks are gone.
+        kAbandoned,  ///< The file hangs: what is in flight may still land. Its buffers, perhaps the
+                     ///< thread, stay behind for the life of the process, the locks until it
+                     ///< landed.
     };
-    /// Not from a callback, nor holding anything a callback waits for. Waits at most `wait`, and
-    /// the second and later calls not at all. No callback runs after it has returned.
+    /// One thread, not from a callback, nor holding anything that a callback waits for. An I/O in
+    /// flight gets half of `wait` to end. Takes no longer than `wait` whatever the file does, and
+    /// no time when called again. No callback runs after it has returned.
     StopOutcome stop(std::chrono::milliseconds wait = std::chrono::milliseconds{500});
 
 private:
-    class Body;  ///< Everything the thread uses; shared with it, so it can outlive this object.
-    explicit DiskThread(std::shared_ptr<Body> body);
+    class Body;  ///< Everything the thread uses; shared with it, for it may outlive this object.
+    DiskThread(std::shared_ptr<Body> body, pthread_t thread);
+    static void* enter(void* argument);
 
     std::shared_ptr<Body> body_;
+    pthread_t thread_;
+    std::optional<StopOutcome> stopped_;
 };
 
 }  // namespace css::voting
