@@ -1,0 +1,205 @@
+#include "cssd/core/arbiter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cssd/core/arbiter_impl.h"
+
+// Inputs, and the order in which one step does its work. What each part means stands in:
+//   starting.cc     before there is an instance
+//   disk.cc         cycles: what they showed, when the next one begins
+//   network.cc      heartbeats, echoes, connected and doubt
+//   records.cc      learning, adopting and completing records; departures; the promise
+//   lease.cc        E, may act, stopping, leaving
+//   reconfigure.cc  triggers, settling, cohort, proposing
+//   requests.cc     the administrator
+
+namespace css::core {
+
+Arbiter::Arbiter(Instant now, const ArbiterOptions& options)
+    : impl_(std::make_unique<Impl>(now, options)) {}
+Arbiter::~Arbiter() = default;
+
+void Arbiter::step(Instant now, const Input& input) {
+    impl_->step(now, input);
+}
+Output Arbiter::take_output() {
+    return impl_->take_output();
+}
+StatusView Arbiter::status(Instant now) const {
+    return impl_->status(now);
+}
+
+Arbiter::Impl::Impl(Instant now, const ArbiterOptions& options)
+    : options_(options),
+      now_(now),
+      self_{options.self, Unique{}},
+      random_state_(options.random_seed),
+      standby_(options.standby),
+      weight_(options.weight),
+      known_(options.genesis),
+      published_(options.genesis),
+      standing_(options.genesis),
+      complete_(options.genesis.incarnation),
+      kept_(options.genesis.parameters),
+      promised_(options.genesis.parameters),
+      disk_(options.slots_max),
+      paxos_(options.self, options.slots_max) {
+    CSS_CHECK(options.self.is_some());
+    CSS_CHECK(options.configured.contains(options.self));
+    CSS_CHECK(options.slots_used <= options.slots_max);
+    CSS_CHECK(consistent(options.genesis.parameters));
+    CSS_CHECK(options.genesis.members.empty());
+    for (std::uint32_t& w : weight_of_) {
+        w = 1;
+    }
+    evaluate();
+}
+
+void Arbiter::Impl::step(Instant now, const Input& input) {
+    CSS_CHECK(now >= now_);
+    now_ = now;
+    if (phase_ == Phase::kEnded) {
+        return;
+    }
+    // Stop rule (a) comes first, with the old values: a daemon that was paused must not revive its
+    // lapsed lease with the news that queued up meanwhile.
+    if (has_lease() && now_ >= lease_end_) {
+        stop(StopReason::kLeaseLapsed);
+    }
+    std::visit([this](const auto& i) { on(i); }, input);
+    evaluate();
+}
+
+Output Arbiter::Impl::take_output() {
+    return std::exchange(out_, Output{});
+}
+
+void Arbiter::Impl::evaluate() {
+    out_.wake_at = kForever;
+    if (phase_ == Phase::kEnded) {
+        return;
+    }
+    fast_ = false;
+    step_ = ReconfigurationStep::kNone;
+    waits_for_ = NodeSet{};
+    if (phase_ == Phase::kStarting) {
+        evaluate_start();
+    }
+    if (phase_ != Phase::kStarting) {
+        update_links();
+        update_promise();
+        confirm_departures();
+        reconfigure();
+        update_activation();
+        evaluate_requests();
+        if (phase_ == Phase::kLeaving) {
+            evaluate_leaving();
+        }
+        if (phase_ == Phase::kStopping) {
+            evaluate_stopping();
+        }
+        if (phase_ != Phase::kEnded) {
+            update_lease();
+            watch_files();
+        }
+    }
+    if (phase_ == Phase::kEnded) {
+        return;
+    }
+    schedule_cycles();
+    send_heartbeat();
+    check_invariants();
+}
+
+void Arbiter::Impl::check_invariants() const {
+    CSS_CHECK(published_.incarnation <= known_.incarnation);
+    CSS_CHECK(standing_.incarnation <= published_.incarnation);
+    CSS_CHECK(promised_.misscount >= kept_.misscount);
+    CSS_CHECK(promised_.disktimeout >= kept_.disktimeout);
+    CSS_CHECK(promised_.reboottime >= kept_.reboottime);
+    // An instance that lives on is not dropped by any record it knows (stop rule b).
+    CSS_CHECK(!alive() || !known_.drops(self_));
+    // What may act is listed (self-knowledge).
+    CSS_CHECK(!told_.may_act || phase_ != Phase::kMember || known_.lists(self_));
+}
+
+bool Arbiter::Impl::has_lease() const {
+    return alive() || (phase_ == Phase::kLeaving && !clients_gone_);
+}
+
+Notice& Arbiter::Impl::notify(NoticeKind kind) {
+    Notice& n = out_.notices.emplace_back();
+    n.kind = kind;
+    n.incarnation = known_.incarnation;
+    n.members = known_.members;
+    return n;
+}
+
+void Arbiter::Impl::wake(Instant at) {
+    out_.wake_at = std::min(out_.wake_at, std::max(at, now_));
+}
+
+std::uint64_t Arbiter::Impl::random_below(std::uint64_t bound) {
+    // splitmix64: any spread will do here, but it must be the same on every machine.
+    random_state_ += 0x9e3779b97f4a7c15U;
+    std::uint64_t z = random_state_;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return (z ^ (z >> 31)) % bound;
+}
+
+void Arbiter::Impl::on(const FileOpened& input) {
+    FileProgress& f = files_[input.file];
+    f.open = true;
+    f.primed = false;
+    f.failing = false;
+    f.state = FileState::kPending;
+}
+
+void Arbiter::Impl::on(const FileClosed& input) {
+    FileProgress& f = files_[input.file];
+    f.open = false;
+    if (f.state == FileState::kOnline) {
+        notify(NoticeKind::kFileOffline).file = input.file;
+    }
+    f.state = FileState::kOffline;
+}
+
+void Arbiter::Impl::on(const LeaseAcknowledged& input) {
+    acknowledged_serial_ = std::max(acknowledged_serial_, input.serial);
+    if (gate_serial_ != 0 && acknowledged_serial_ >= gate_serial_) {
+        gate_serial_ = 0;
+        publish();
+    }
+}
+
+void Arbiter::Impl::on(const GuardianLost& /*input*/) {
+    // A daemon that has let go of its lease needs no guardian any more.
+    if (phase_ != Phase::kStarting && has_lease()) {
+        stop(StopReason::kGuardianLost);
+    }
+}
+
+void Arbiter::Impl::on(const ClientsGone& /*input*/) {
+    if ((phase_ != Phase::kLeaving && phase_ != Phase::kStopping) || clients_gone_) {
+        return;
+    }
+    clients_gone_ = true;
+    clients_gone_at_ = now_;
+    touch();
+    datagram_due_ = true;
+    if (phase_ == Phase::kStopping) {
+        notify(NoticeKind::kFenced).by = self_.node;
+    }
+}
+
+void Arbiter::Impl::on(const FenceConfirmed& input) {
+    Departure& d = departures_[input.victim.node];
+    if (d.unique == input.victim.unique && !d.off) {
+        d.off = true;
+        d.off_at = now_;
+    }
+}
+
+}  // namespace css::core

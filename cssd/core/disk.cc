@@ -1,0 +1,395 @@
+#include <algorithm>
+
+#include "cssd/core/arbiter_impl.h"
+
+// The disk cycle (PROTOCOL 4): write own H and B, then read all slots, for each file in a loop of
+// its own. The core orders a cycle, so it knows its begin; the shell answers when it has ended.
+
+namespace css::core {
+
+void Arbiter::Impl::on(const CycleFinished& input) {
+    FileProgress& f = files_[input.file];
+    CSS_CHECK(f.in_flight);
+    CSS_CHECK(f.cycle == input.id);
+    f.in_flight = false;
+    f.failing = input.outcome != CycleOutcome::kDone;
+    if (f.failing || !f.open) {
+        return;
+    }
+    CSS_CHECK(input.slots.size() == f.slots);
+    f.cycle_time = now_ - f.begin;
+    observe_cycle(input, f);
+}
+
+void Arbiter::Impl::observe_cycle(const CycleFinished& input, FileProgress& f) {
+    const voting::ReadTime time{f.begin, now_};
+    observe_slots(input, f, time);
+    if (!f.primed) {
+        prime(input.file, input.slots[self_.node.index()]);
+    }
+    if (phase_ == Phase::kStarting || phase_ == Phase::kEnded) {
+        return;
+    }
+    check_own_slot(input, f);
+    Incarnation newest_read;
+    for (const SlotView& s : input.slots) {
+        if (s.heartbeat_verdict == SectorVerdict::kValid) {
+            newest_read = std::max(newest_read, s.heartbeat.record.incarnation);
+        }
+    }
+    const bool complete = f.writes && input.own_as_written && all_readable(input);
+    if (complete) {
+        note_complete(input, f, newest_read);
+    }
+    const NodeSet gone = former();
+    if (!gone.empty()) {
+        disk_.note_drops(known_, gone, {input.file, self_.node, complete, time});
+    }
+    take_ballot(input, f);
+}
+
+void Arbiter::Impl::observe_slots(const CycleFinished& input,
+                                  const FileProgress& f,
+                                  voting::ReadTime time) {
+    const voting::Quorum quorum(known_);
+    for (std::size_t i = 0; i < input.slots.size(); ++i) {
+        const NodeNumber n = NodeNumber::from_index(i);
+        const SlotView& slot = input.slots[i];
+        const auto change = disk_.observe(input.file, n, slot, time);
+        if (slot.ballot_verdict == SectorVerdict::kValid && n != self_.node) {
+            BallotSeen& seen = ballots_[n];
+            const voting::Ballot& b = slot.ballot;
+            if (std::tie(b.instance, b.mbal, b.bal) >
+                std::tie(seen.instance, seen.mbal, seen.bal)) {
+                seen = BallotSeen{b.instance, b.mbal, b.bal, seen.record, now_};
+            }
+        }
+        if (change == voting::DiskView::Change::kNone || !slot.heartbeat.written()) {
+            continue;
+        }
+        const voting::Heartbeat& h = slot.heartbeat;
+        disk_.update_replaced(n, quorum, now_);
+        if (n == self_.node) {
+            // Own writes return here; anything else on an unprimed file is a former life's.
+            if (!f.primed) {
+                learn(h.record, h.complete);
+            }
+            continue;
+        }
+        weight_of_[n] = h.weight;
+        note_adopted_shown(n, h, now_);
+        PublishedSets sets;
+        sets.unique = h.unique;
+        sets.sequence = h.sequence;
+        sets.state = h.state;
+        sets.standby = h.standby;
+        sets.record = h.record.incarnation;
+        sets.connected = h.connected;
+        sets.doubt = h.doubt;
+        observe_sets(n, sets);
+        learn(h.record, h.complete);
+    }
+}
+
+void Arbiter::Impl::prime(FileIndex file, const SlotView& own) {
+    FileProgress& f = files_[file];
+    f.primed = true;
+    f.own_readable = own.heartbeat_verdict == SectorVerdict::kValid &&
+                     own.ballot_verdict == SectorVerdict::kValid;
+    if (own.ballot_verdict == SectorVerdict::kValid) {
+        paxos_.recover(own.ballot);
+    }
+}
+
+void Arbiter::Impl::check_own_slot(const CycleFinished& input, const FileProgress& f) {
+    const SlotView& own = input.slots[self_.node.index()];
+    if (own.heartbeat_verdict == SectorVerdict::kValid) {
+        if (own.heartbeat.unique > self_.unique) {
+            stop(StopReason::kReplaced);
+        } else if (f.writes && own.heartbeat.written() && own.heartbeat.host != options_.host) {
+            stop(StopReason::kSlotTaken);
+        }
+    }
+    if (own.kill_verdict == SectorVerdict::kValid && own.kill.victim >= self_.unique) {
+        stop(StopReason::kKilled, own.kill.evictor);
+    }
+}
+
+bool Arbiter::Impl::all_readable(const CycleFinished& input) const {
+    if (input.slots[self_.node.index()].kill_verdict != SectorVerdict::kValid) {
+        return false;
+    }
+    return std::all_of(input.slots.begin(), input.slots.end(), [](const SlotView& s) {
+        return s.heartbeat_verdict == SectorVerdict::kValid;
+    });
+}
+
+void Arbiter::Impl::note_complete(const CycleFinished& input,
+                                  FileProgress& f,
+                                  Incarnation newest_read) {
+    f.complete_begin = f.begin;
+    f.stands_record = f.writes_record;
+    f.stands_promise = f.writes_promise;
+    f.stands_state = f.writes_state;
+    f.stands_content = f.writes_content;
+    f.last_good = f.begin;
+    f.warned_percent = 0;
+    if (f.state != FileState::kOnline) {
+        f.state = FileState::kOnline;
+        notify(NoticeKind::kFileOnline).file = input.file;
+    }
+    if (f.writes_state == NodeState::kActive && f.begin >= adopted_at_ &&
+        newest_read <= f.writes_record) {
+        f.acted_under = f.writes_record;
+    }
+    note_standing();
+}
+
+FileSet Arbiter::Impl::files_standing(Incarnation at_least) const {
+    FileSet files;
+    for (const FileIndex f : voting::Quorum(published_).all() | voting::Quorum(known_).all()) {
+        if (files_[f].complete_begin != kNever && files_[f].stands_record >= at_least) {
+            files.insert(f);
+        }
+    }
+    return files;
+}
+
+void Arbiter::Impl::note_standing() {
+    if (stands_ && standing_.incarnation == published_.incarnation) {
+        return;
+    }
+    if (!voting::Quorum(published_).reached_by(files_standing(published_.incarnation))) {
+        return;
+    }
+    stands_ = true;
+    standing_ = published_;
+    datagram_due_ = true;
+    std::erase_if(lease_peers_, [this](const LeasePeer& p) {
+        return p.listed_until < standing_.incarnation;
+    });
+}
+
+void Arbiter::Impl::take_ballot(const CycleFinished& input, const FileProgress& f) {
+    if (!f.writes || !input.own_as_written) {
+        return;
+    }
+    switch (paxos_.on_cycle(input.file, f.writes_ballot, input.slots)) {
+        case voting::DiskPaxos::Event::kNothing:
+        case voting::DiskPaxos::Event::kNewBlock: break;
+        case voting::DiskPaxos::Event::kPreempted:
+        case voting::DiskPaxos::Event::kBehind:
+            // Two proposers slow each other down; wait a random while before the next try.
+            retry_at_ = now_ + cycle_time() * static_cast<int>(1 + random_below(8));
+            break;
+        case voting::DiskPaxos::Event::kDecided: {
+            const Record decided = paxos_.chosen();
+            learn(decided, false);
+            break;
+        }
+    }
+}
+
+FileSet Arbiter::Impl::open_files() const {
+    FileSet files;
+    for (std::size_t i = 0; i < kFilesMax; ++i) {
+        const FileIndex f = FileIndex::from_index(i);
+        if (files_[f].open) {
+            files.insert(f);
+        }
+    }
+    return files;
+}
+
+Duration Arbiter::Impl::cycle_time() const {
+    // Of the slowest file that a majority needs.
+    const voting::Quorum quorum(known_);
+    const Instant end = quorum.latest_reached(
+        [this](FileIndex f) { return Instant{} - files_[f].cycle_time; });
+    return std::max(kFastCycle, Instant{} - end);
+}
+
+unsigned Arbiter::Impl::slots_in_use() const {
+    const NodeSet listed{[this] {
+        std::uint64_t bits = 0;
+        for (std::size_t i = 0; i < kNodesMax; ++i) {
+            bits |= known_.unique[NodeNumber::from_index(i)] == Unique{} ? 0U
+                                                                       : std::uint64_t{1} << i;
+        }
+        return bits;
+    }()};
+    const auto highest = static_cast<unsigned>(std::bit_width(listed.bits()));
+    return std::min(options_.slots_max,
+                    std::max({options_.slots_used, disk_.slot_written_max(), highest}));
+}
+
+void Arbiter::Impl::watch_files() {
+    unsigned online = 0;
+    const voting::Quorum quorum(known_);
+    for (const FileIndex i : quorum.all()) {
+        FileProgress& f = files_[i];
+        if (f.state != FileState::kOnline) {
+            continue;
+        }
+        const Duration silent = now_ - f.last_good;
+        const Duration limit = kept_.disktimeout;
+        if (silent >= limit) {
+            f.state = FileState::kOffline;
+            notify(NoticeKind::kFileOffline).file = i;
+            continue;
+        }
+        ++online;
+        unsigned percent = 0;
+        for (const unsigned p : {50U, 75U, 90U}) {
+            if (silent >= limit * p / 100) {
+                percent = p;
+            } else {
+                wake(f.last_good + limit * p / 100);
+                break;
+            }
+        }
+        wake(f.last_good + limit);
+        if (percent > f.warned_percent) {
+            f.warned_percent = percent;
+            Notice& n = notify(NoticeKind::kFileWarning);
+            n.file = i;
+            n.percent = percent;
+            n.silent_for = silent;
+            n.remaining = limit - silent;
+        }
+    }
+    const bool lost = stands_ && online < quorum.needed();
+    if (lost && !quorum_lost_) {
+        Notice& n = notify(NoticeKind::kQuorumLost);
+        n.available = online;
+        n.required = quorum.needed();
+    }
+    quorum_lost_ = lost;
+}
+
+std::optional<KillBlock> Arbiter::Impl::kill_wanted(FileIndex file, NodeNumber n) const {
+    KillBlock k;
+    k.victim = known_.unique[n];
+    k.incarnation = known_.incarnation;
+    k.evictor = self_.node;
+    k.confirmed = departures_[n].confirmed;
+    switch (known_.cause) {
+        case RecordCause::kEvicted: k.reason = KillReason::kEvictedByHand; break;
+        case RecordCause::kLeave: k.reason = KillReason::kLeft; break;
+        case RecordCause::kStopped: k.reason = KillReason::kStopped; break;
+        case RecordCause::kRestarted: k.reason = KillReason::kReplaced; break;
+        case RecordCause::kFormation: k.reason = KillReason::kFormation; break;
+        case RecordCause::kNone:
+        case RecordCause::kJoin:
+        case RecordCause::kLinkLost:
+        case RecordCause::kParameters:
+        case RecordCause::kVotingFiles: k.reason = KillReason::kLinkLost; break;
+    }
+    const voting::SlotOnFile& s = disk_.at(file, n);
+    if (s.kill_readable && s.kill.lowered_or_same_by(k)) {
+        return std::nullopt;
+    }
+    return k;
+}
+
+bool Arbiter::Impl::kills_wanted(FileIndex file) const {
+    if (phase_ != Phase::kMember || !known_.lists(self_)) {
+        return false;
+    }
+    for (const NodeNumber n : former()) {
+        if (n.value() <= options_.slots_max && kill_wanted(file, n).has_value()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void Arbiter::Impl::add_kills(FileIndex file, CycleOrder& order) const {
+    if (phase_ != Phase::kMember || !known_.lists(self_)) {
+        return;
+    }
+    for (const NodeNumber n : former()) {
+        if (n.value() > options_.slots_max) {
+            continue;
+        }
+        if (const auto k = kill_wanted(file, n)) {
+            order.kills.push_back({n, *k});
+        }
+    }
+}
+
+void Arbiter::Impl::schedule_cycles() {
+    const bool may_write = phase_ != Phase::kStarting &&
+                           (phase_ != Phase::kStopping || resetting_ || clients_gone_);
+    for (const FileIndex i : open_files()) {
+        FileProgress& f = files_[i];
+        if (f.in_flight) {
+            continue;
+        }
+        const Duration period = interval(kept_);
+        Instant due = f.begin + (fast_ ? kFastCycle : period);
+        if (f.failing) {
+            due = f.begin + (fast_ ? std::max(kFastCycle, period / 4) : period);
+        } else if (may_write && (!f.writes || f.writes_content != content_ ||
+                                 f.writes_ballot != paxos_.serial() || kills_wanted(i))) {
+            due = now_;  // Something to publish.
+        }
+        if (now_ < due) {
+            wake(due);
+            continue;
+        }
+        start_cycle(i, f);
+    }
+}
+
+void Arbiter::Impl::start_cycle(FileIndex file, FileProgress& f) {
+    const bool may_write = phase_ != Phase::kStarting && f.primed &&
+                           (phase_ != Phase::kStopping || resetting_ || clients_gone_);
+    CycleOrder& order = out_.cycles.emplace_back();
+    order.file = file;
+    order.id = ++cycle_counter_;
+    f.whole_range = !f.primed || phase_ == Phase::kStarting || paxos_.running();
+    f.slots = f.whole_range ? options_.slots_max : slots_in_use();
+    order.slots = f.slots;
+    f.in_flight = true;
+    f.cycle = order.id;
+    f.begin = now_;
+    f.writes = may_write;
+    if (!may_write) {
+        return;
+    }
+    add_kills(file, order);
+    sequence_ = Sequence{sequence_.value() + 1};
+    voting::Heartbeat h;
+    h.unique = self_.unique;
+    h.host = options_.host;
+    h.boot = options_.boot;
+    h.sequence = sequence_;
+    h.state = state_published(published_);
+    h.standby = standby_;
+    h.complete = complete_ >= published_.incarnation;
+    h.slots_read = static_cast<std::uint8_t>(slots_in_use());
+    h.weight = weight_;
+    h.promise = promised_;
+    h.connected = connected_;
+    h.doubt = doubt_;
+    h.record = published_;
+    f.writes_record = published_.incarnation;
+    f.writes_promise = promised_;
+    f.writes_state = h.state;
+    f.writes_ballot = paxos_.serial();
+    f.writes_content = content_;
+    order.own = CycleOrder::Own{h, paxos_.block()};
+}
+
+NodeState Arbiter::Impl::state_published(const Record& record) const {
+    if (clients_gone_) {
+        return phase_ == Phase::kStopping ? NodeState::kFenced : NodeState::kLeft;
+    }
+    if (phase_ == Phase::kStopping && resetting_) {
+        return NodeState::kResetting;
+    }
+    return record.lists(self_) ? NodeState::kActive : NodeState::kJoining;
+}
+
+}  // namespace css::core
