@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "cssd/base/check.h"
 
@@ -92,6 +93,12 @@ class BitSet {
 public:
     class Iterator {
     public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = Element;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const Element*;
+        using reference = Element;
+
         constexpr explicit Iterator(Bits rest) : rest_(rest) {}
         constexpr Element operator*() const {
             return Element::from_index(static_cast<std::size_t>(std::countr_zero(rest_)));

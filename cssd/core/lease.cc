@@ -1,0 +1,216 @@
+#include <algorithm>
+
+#include "cssd/core/arbiter_impl.h"
+
+// The lease end E and what follows from it: may act, what guardians and clients are told, stopping
+// and leaving (PROTOCOL 4 and 8).
+
+namespace css::core {
+
+Instant Arbiter::Impl::disk_time() const {
+    return voting::Quorum(known_).latest_reached(
+        [this](FileIndex f) { return std::max(files_[f].complete_begin, born_at_); });
+}
+
+Instant Arbiter::Impl::acknowledged_by(Instance m) const {
+    Instant at = links_.acknowledged(m);
+    for (const LeasePeer& p : lease_peers_) {
+        if (p.m == m) {
+            at = std::max(at, p.floor);
+        }
+    }
+    return at;
+}
+
+Instant Arbiter::Impl::lease_end_with(const Parameters& promise) const {
+    const Instant disk = disk_time();
+    const Instant by_disk = disk + liot(promise);
+    if (lease_peers_.empty()) {
+        return by_disk;
+    }
+    Instant heard = kForever;
+    for (const LeasePeer& p : lease_peers_) {
+        heard = std::min(heard, std::max(p.floor, links_.acknowledged(p.m)));
+    }
+    return std::min(by_disk, std::max(disk, heard) + siot(promise));
+}
+
+void Arbiter::Impl::update_activation() {
+    if (phase_ != Phase::kMember) {
+        return;
+    }
+    if (!activated_) {
+        // For one record, on each file of a majority: find the record that most files agree on.
+        FileSet files;
+        for (const FileIndex f : voting::Quorum(known_).all()) {
+            if (files_[f].acted_under != Incarnation{} &&
+                files_[f].acted_under == published_.incarnation) {
+                files.insert(f);
+            }
+        }
+        activated_ = voting::Quorum(published_).reached_by(files);
+    }
+    if (activated_ && complete_listed_ && !armed_) {
+        armed_ = true;
+        armed_serial_ = UINT64_MAX;  // Drawn with the update.
+    }
+}
+
+void Arbiter::Impl::update_lease() {
+    if (has_lease()) {
+        lease_end_ = lease_end_with(kept_);
+        wake(lease_end_);
+    }
+    tell_guardians();
+}
+
+void Arbiter::Impl::tell_guardians() {
+    LeaseUpdate u;
+    u.end = phase_ == Phase::kStopping ? lease_fixed_ : lease_end_;
+    u.armed = armed_;
+    u.released = phase_ == Phase::kLeaving && clients_gone_;
+    u.token = complete_;
+    u.may_act = phase_ == Phase::kMember && activated_ && complete_listed_ && armed_ &&
+                acknowledged_serial_ >= armed_serial_ && now_ < lease_end_;
+    const bool waiting = gate_serial_ == UINT64_MAX || promise_gate_ == UINT64_MAX ||
+                         armed_serial_ == UINT64_MAX || cut_serial_ == UINT64_MAX;
+    const bool changed = u.armed != told_.armed || u.released != told_.released ||
+                         u.token != told_.token || u.may_act != told_.may_act ||
+                         u.end < told_.end;
+    const Instant due = told_at_ + interval(kept_) / 4;
+    if (!waiting && !changed) {
+        if (u.end == told_.end) {
+            return;
+        }
+        if (now_ < due) {
+            wake(due);
+            return;
+        }
+    }
+    u.serial = told_.serial + 1;
+    for (std::uint64_t* gate : {&gate_serial_, &promise_gate_, &armed_serial_, &cut_serial_}) {
+        if (*gate == UINT64_MAX) {
+            *gate = u.serial;
+        }
+    }
+    told_ = u;
+    told_at_ = now_;
+    out_.lease = u;
+    if (u.may_act && !acts_) {
+        acts_ = true;
+        notify(NoticeKind::kActive).by = self_.node;
+    }
+}
+
+void Arbiter::Impl::stop(StopReason reason, NodeNumber by) {
+    const bool leaving_done = phase_ == Phase::kLeaving && clients_gone_;
+    if (phase_ == Phase::kStarting || phase_ == Phase::kStopping || phase_ == Phase::kEnded ||
+        leaving_done) {
+        return;
+    }
+    Notice& n = notify(NoticeKind::kLeaseLost);
+    n.stop = reason;
+    n.by = by;
+    n.node = self_.node;
+    stop_reason_ = reason;
+    stopped_by_ = by;
+    phase_ = Phase::kStopping;
+    if (!armed_) {
+        // It never acted, so there is nothing to stop but the instance itself.
+        end(Exit::Kind::kAgain);
+        return;
+    }
+    // First, irrevocably, the guardians' end; RESETTING only when they hold it.
+    cut_serial_ = UINT64_MAX;
+    cut_deadline_ = now_ + Duration{kept_.reboottime} / 10;
+    lease_fixed_ = std::min(lease_end_, cut_deadline_);
+}
+
+void Arbiter::Impl::evaluate_stopping() {
+    fast_ = true;
+    if (!resetting_ && cut_serial_ != UINT64_MAX && acknowledged_serial_ >= cut_serial_) {
+        resetting_ = true;
+        touch();
+        datagram_due_ = true;
+    }
+    const auto stands = [this](NodeState state) {
+        FileSet files;
+        for (const FileIndex f : voting::Quorum(published_).all()) {
+            if (files_[f].complete_begin != kNever && files_[f].stands_state == state) {
+                files.insert(f);
+            }
+        }
+        return voting::Quorum(published_).reached_by(files);
+    };
+    if (!fence_ordered_) {
+        if (now_ >= lease_fixed_ || (resetting_ && stands(NodeState::kResetting))) {
+            fence_ordered_ = true;
+            out_.fence_self = FenceSelf{
+                stop_reason_, stopped_by_, std::min(lease_end_, now_ + kept_.reboottime)};
+        } else {
+            wake(lease_fixed_);
+        }
+    }
+    if (clients_gone_) {
+        const Instant give_up = clients_gone_at_ + kept_.reboottime;
+        if (stands(NodeState::kFenced) || now_ >= give_up) {
+            end(Exit::Kind::kFenced);
+        } else {
+            wake(give_up);
+        }
+    }
+}
+
+void Arbiter::Impl::begin_leaving() {
+    if (phase_ == Phase::kStarting) {
+        end(Exit::Kind::kLeft);
+        return;
+    }
+    if (!alive()) {
+        return;
+    }
+    phase_ = Phase::kLeaving;
+    out_.drain = true;
+}
+
+void Arbiter::Impl::evaluate_leaving() {
+    if (!clients_gone_) {
+        return;
+    }
+    fast_ = true;
+    FileSet files;
+    for (const FileIndex f : voting::Quorum(published_).all()) {
+        if (files_[f].complete_begin != kNever && files_[f].stands_state == NodeState::kLeft) {
+            files.insert(f);
+        }
+    }
+    // It goes on echoing until a record drops it, every other member has left or stopped, or
+    // misscount has passed (PROTOCOL 5).
+    bool others = false;
+    if (known_.lists(self_)) {
+        for (const NodeNumber n : known_.members) {
+            others = others || (n != self_.node && !departed(known_.listed(n)));
+        }
+    }
+    const Instant give_up = clients_gone_at_ + kept_.misscount;
+    const bool stands = voting::Quorum(published_).reached_by(files);
+    if ((stands && !others) || now_ >= give_up) {
+        end(Exit::Kind::kLeft);
+    } else {
+        wake(give_up);
+    }
+}
+
+void Arbiter::Impl::end(Exit::Kind kind) {
+    for (const EvictRequest& r : evict_requests_) {
+        finish(r.id, RequestResult::kStopped);
+    }
+    if (parameter_request_) {
+        finish(parameter_request_->id, RequestResult::kStopped);
+    }
+    phase_ = Phase::kEnded;
+    out_.exit = Exit{kind, stop_reason_};
+    out_.cycles.clear();
+}
+
+}  // namespace css::core
