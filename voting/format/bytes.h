@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -26,10 +27,15 @@ public:
     template <std::unsigned_integral T>
     void put(T value) {
         CSS_CHECK(sizeof(T) <= rest_.size());
-        for (std::size_t i = 0; i < sizeof(T); ++i) {
-            rest_[i] = static_cast<std::byte>(value >> (8 * i) & 0xFF);
+        std::byte* const to = rest_.data();
+        // The compiler makes one store of up to four bytes, but not of eight.
+        for (std::size_t i = 0; i < std::min(sizeof(T), std::size_t{4}); ++i) {
+            to[i] = static_cast<std::byte>(value >> (8 * i) & 0xFF);
         }
-        rest_ = rest_.subspan(sizeof(T));
+        rest_ = rest_.subspan(std::min(sizeof(T), std::size_t{4}));
+        if constexpr (sizeof(T) > 4) {
+            put(static_cast<std::uint32_t>(value >> 32));
+        }
     }
     void put(std::span<const std::byte> bytes) {
         CSS_CHECK(bytes.size() <= rest_.size());
@@ -59,12 +65,19 @@ public:
     template <std::unsigned_integral T>
     T get() {
         CSS_CHECK(sizeof(T) <= rest_.size());
-        T value = 0;
-        for (std::size_t i = 0; i < sizeof(T); ++i) {
-            value = static_cast<T>(value | static_cast<T>(std::to_integer<T>(rest_[i]) << (8 * i)));
+        if constexpr (sizeof(T) > 4) {
+            const T low = get<std::uint32_t>();
+            return low | static_cast<T>(get<std::uint32_t>()) << 32;
+        } else {
+            const std::byte* const from = rest_.data();
+            T value = 0;
+            for (std::size_t i = 0; i < sizeof(T); ++i) {
+                value =
+                    static_cast<T>(value | static_cast<T>(std::to_integer<T>(from[i]) << (8 * i)));
+            }
+            rest_ = rest_.subspan(sizeof(T));
+            return value;
         }
-        rest_ = rest_.subspan(sizeof(T));
-        return value;
     }
     Bytes16 get_bytes16() {
         Bytes16 bytes{};

@@ -79,6 +79,9 @@ struct HeaderSet {
     std::vector<File> files;  ///< In the order they were given.
 };
 
+/// Voting files come in odd counts from 1 to 15.
+[[nodiscard]] Status check_file_count(std::size_t count);
+
 /// Finds the set. `files` are *all* configured files, also those that could not be read: these, and
 /// files with an older generation than another's, are left out, with a reason; the daemon looks at
 /// them again later by calling this again. Refused (one line naming the path and what would be
@@ -86,6 +89,9 @@ struct HeaderSet {
 /// two GUIDs; different sector sizes; the same file twice; headers of one generation that differ.
 [[nodiscard]] Result<HeaderSet> compare_headers(std::string_view cluster_name,
                                                 std::span<const HeaderAt> files);
+/// The same for some of the files of a set, however many; `files` is not empty.
+[[nodiscard]] Result<HeaderSet> match_headers(std::string_view cluster_name,
+                                              std::span<const HeaderAt> files);
 
 /// 32 lower-case hex digits, as people see a GUID or FUID.
 [[nodiscard]] std::string to_hex(const Bytes16& bytes);

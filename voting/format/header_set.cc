@@ -29,16 +29,6 @@ std::string why_unreadable(const HeaderAt& at) {
                                 "); give a file made by votefile create");
 }
 
-Status check_count(std::span<const HeaderAt> files) {
-    if (files.empty() || files.size() > kFilesMax || files.size() % 2 == 0) {
-        return Error{ErrorCode::kInvalid,
-                     0,
-                     std::to_string(files.size()) +
-                         " voting files are given: give an odd count from 1 to 15"};
-    }
-    return Done{};
-}
-
 /// The header that most others agree with about the cluster, so that a complaint names the odd one.
 const HeaderAt& most_agreed(const Readable& readable) {
     const auto agreement = [&](const HeaderAt& with) {
@@ -140,10 +130,25 @@ HeaderSet::File place(const HeaderAt& at, const HeaderAt& newest) {
 
 }  // namespace
 
+Status check_file_count(std::size_t count) {
+    if (count < 1 || count > kFilesMax || count % 2 == 0) {
+        return Error{
+            ErrorCode::kInvalid,
+            0,
+            std::to_string(count) + " voting files are given: give an odd count from 1 to 15"};
+    }
+    return Done{};
+}
+
 Result<HeaderSet> compare_headers(std::string_view cluster_name, std::span<const HeaderAt> files) {
-    if (const Status count = check_count(files); !count) {
+    if (const Status count = check_file_count(files.size()); !count) {
         return count.error();
     }
+    return match_headers(cluster_name, files);
+}
+
+Result<HeaderSet> match_headers(std::string_view cluster_name, std::span<const HeaderAt> files) {
+    CSS_CHECK(!files.empty());
     const Readable readable = readable_of(files);
     if (readable.empty()) {
         return conflict("none of the voting files can be used; the first: " +
