@@ -75,4 +75,9 @@ inline LeaseView read_lease(const LeasePage& page) {
     return {};
 }
 
+/// Sets `revoked` and wakes the waiters: for whoever fences, in another process.
+void revoke_lease_page(LeasePage& page);
+/// Ends the sleep of everybody in css_wait_active; they look again.
+void wake_lease_waiters(LeasePage& page);
+
 }  // namespace css::client

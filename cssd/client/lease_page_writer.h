@@ -46,10 +46,6 @@ private:
     int reader_fd_ = -1;
     LeasePage* page_ = nullptr;
     Instance acted_{};  ///< The instance that showed may_act, if any.
-    bool shown_ = false;
 };
-
-/// Sets `revoked` and wakes the waiters: for whoever fences, in another process.
-void revoke_lease_page(LeasePage& page);
 
 }  // namespace css::client

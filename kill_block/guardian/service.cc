@@ -1,0 +1,400 @@
+#include "kill_block/guardian/service.h"
+
+#include <cerrno>
+#include <csignal>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "cssd/base/check.h"
+#include "kill_block/guardian/process.h"
+
+namespace css::guardian {
+namespace {
+
+bool watch(int epoll, int fd) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+Message answer_of(Kind kind, const Message& request) {
+    return Message{.kind = kind,
+                   .flags = kFlagAnswer,
+                   .instance = request.instance,
+                   .serial = request.serial,
+                   .client = request.client};
+}
+
+/// Only root and the user that runs the guardian may be its daemon.
+bool is_permitted(int socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+}  // namespace
+
+Service::Service(const ServiceOptions& options) : options_(options) {}
+
+Service::~Service() {
+    for (std::size_t i = 0; i < kConnectionsMax; ++i) {
+        close_connection(i);
+    }
+    unmap_page();
+    for (const int fd : {epoll_, timer_}) {
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+}
+
+bool Service::open() {
+    epoll_ = epoll_create1(EPOLL_CLOEXEC);
+    timer_ = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    last_gasp_.open(options_.last_gasp_path);
+    return epoll_ >= 0 && timer_ >= 0 && watch(epoll_, options_.listener) && watch(epoll_, timer_);
+}
+
+void Service::run() {
+    while (running_) {
+        wait();
+        carry_out();
+    }
+}
+
+/// Takes in what has happened, in an order that matters: first everything the daemons have said,
+/// then who died, because a daemon that released its instance and ended did so in this order.
+void Service::wait() {
+    constexpr std::size_t kEventsMax = 64;
+    std::array<epoll_event, kEventsMax> events{};
+    const int timeout = act_now_ ? 0 : -1;
+    act_now_ = false;
+    const int count = epoll_wait(epoll_, events.data(), kEventsMax, timeout);
+    for (std::size_t i = 0; i < kConnectionsMax; ++i) {
+        read_all(i);
+    }
+    for (int i = 0; i < count; ++i) {
+        const int fd = events[static_cast<std::size_t>(i)].data.fd;
+        if (fd == options_.listener) {
+            accept_all();
+        } else if (fd == timer_) {
+            std::uint64_t expirations = 0;
+            static_cast<void>(!read(timer_, &expirations, sizeof expirations));
+            timer_at_ = kForever;
+        } else {
+            take_gone(fd);
+        }
+    }
+}
+
+/// A descriptor became readable that is no socket's: the process behind it has ended, all threads
+/// of it.
+void Service::take_gone(int pidfd) {
+    // The number may have been closed and given to a new client since the event was fetched.
+    pollfd look{.fd = pidfd, .events = POLLIN, .revents = 0};
+    if (poll(&look, 1, 0) != 1 || (look.revents & POLLIN) == 0) {
+        return;
+    }
+    for (std::size_t i = 0; i < kConnectionsMax; ++i) {
+        if (connections_[i].socket == pidfd) {
+            return;  // Read already.
+        }
+        if (connections_[i].pidfd == pidfd) {
+            close_connection(i);
+            return;
+        }
+    }
+    registry_.remove_pidfd(pidfd);
+}
+
+void Service::accept_all() {
+    for (;;) {
+        const int socket =
+            accept4(options_.listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (socket < 0) {
+            return;
+        }
+        std::size_t free = 0;
+        while (free < kConnectionsMax &&
+               (connections_[free].socket >= 0 || connections_[free].pidfd >= 0)) {
+            ++free;
+        }
+        if (free == kConnectionsMax || !is_permitted(socket) || !watch(epoll_, socket)) {
+            close(socket);
+            continue;
+        }
+        connections_[free] = Connection{};
+        connections_[free].socket = socket;
+        act_now_ = true;  // Its hello may be there already.
+    }
+}
+
+void Service::read_all(std::size_t index) {
+    constexpr int kPacketsMax = 256;  // A daemon that floods must not keep the end from being seen.
+    for (int i = 0; i < kPacketsMax && connections_[index].socket >= 0; ++i) {
+        Packet packet;
+        switch (receive_packet(connections_[index].socket, packet)) {
+            case Io::kDone: answer(index, packet); break;
+            case Io::kWouldBlock: return;
+            case Io::kClosed:
+                if (connections_[index].pidfd < 0) {
+                    close_connection(index);
+                } else {
+                    close_socket(index);  // Its process may live: the pidfd tells.
+                }
+                return;
+        }
+    }
+    act_now_ = connections_[index].socket >= 0;
+}
+
+void Service::answer(std::size_t index, Packet& packet) {
+    if (!packet.message.has_value()) {
+        return reply(index,
+                     Message{.kind = Kind::kRefuse,
+                             .flags = kFlagAnswer,
+                             .reason = static_cast<std::uint8_t>(Refusal::kMalformed)});
+    }
+    const Message request = *packet.message;
+    if (request.kind == Kind::kHello) {
+        return answer_hello(index, packet);
+    }
+    if (index != daemon_) {
+        return answer_ending(index, request, Refusal::kNotYours);
+    }
+    switch (request.kind) {
+        case Kind::kLease: return answer_ending(index, request, answer_lease(request));
+        case Kind::kFence:
+            told_clients_ = SIZE_MAX;  // Tell again, also when all had gone before.
+            return answer_ending(index, request, keeper_.order_fence(boottime(), request));
+        case Kind::kDrain:
+            told_clients_ = SIZE_MAX;
+            return answer_ending(index, request, keeper_.order_drain(request));
+        case Kind::kEnlist: return answer_enlist(index, packet);
+        case Kind::kDismiss:
+            registry_.remove(request.client);
+            return reply(index, answer_of(Kind::kAcknowledge, request));
+        case Kind::kShutdown:
+            running_ = !keeper_.may_shut_down(registry_.size());
+            return answer_ending(index, request, running_ ? Refusal::kClientsLeft : Refusal::kNone);
+        case Kind::kHello:
+        case Kind::kWaiting:
+        case Kind::kWelcome:
+        case Kind::kAcknowledge:
+        case Kind::kRefuse:
+        case Kind::kEnlisted:
+        case Kind::kClients: break;
+    }
+    answer_ending(index, request, Refusal::kMalformed);
+}
+
+void Service::answer_hello(std::size_t index, Packet& packet) {
+    Connection& connection = connections_[index];
+    const int pidfd = packet.take(0);
+    if (pidfd < 0 || connection.pidfd >= 0 || !watch(epoll_, pidfd)) {
+        if (pidfd >= 0) {
+            close(pidfd);
+        }
+        return answer_ending(index, *packet.message, Refusal::kMalformed);
+    }
+    connection.pidfd = pidfd;
+    connection.page_fd = packet.take(1);
+    connection.last_words = Duration{packet.message->time};
+    connection.order = ++hellos_;
+    // The answer, so that the daemon knows that we live; the welcome follows when it may.
+    reply(index,
+          Message{.kind = Kind::kWaiting,
+                  .flags = kFlagAnswer | (keeper_.daemon_alive() ? kFlagFormerAlive : 0),
+                  .count = static_cast<std::uint32_t>(registry_.size())});
+}
+
+Refusal Service::answer_lease(const Message& request) {
+    return keeper_.take_lease(LeaseOrder{.instance = request.instance,
+                                         .serial = request.serial,
+                                         .end = request.instant(),
+                                         .armed = request.has(kFlagArmed),
+                                         .released = request.has(kFlagReleased),
+                                         .final = request.has(kFlagFinal)},
+                              registry_.size());
+}
+
+void Service::answer_enlist(std::size_t index, Packet& packet) {
+    Message answer = answer_of(Kind::kEnlisted, *packet.message);
+    const int pidfd = packet.take(0);
+    if (pidfd >= 0 && keeper_.may_take_client()) {
+        if (registry_.add(answer.client, pidfd) == Registry::Added::kYes) {
+            if (watch(epoll_, pidfd)) {
+                answer.flags |= kFlagHeld;
+                return reply(index, answer);
+            }
+            registry_.remove(answer.client);
+            return reply(index, answer);
+        }
+    }
+    if (pidfd >= 0) {
+        close(pidfd);
+    }
+    reply(index, answer);
+}
+
+void Service::answer_ending(std::size_t index, const Message& request, Refusal refusal) {
+    Message answer =
+        answer_of(refusal == Refusal::kNone ? Kind::kAcknowledge : Kind::kRefuse, request);
+    answer.reason = static_cast<std::uint8_t>(refusal);
+    reply(index, answer);
+}
+
+/// A daemon that does not read its answers is as good as gone: its end will tell.
+void Service::reply(std::size_t index, const Message& message) {
+    if (connections_[index].socket >= 0) {
+        static_cast<void>(send_packet(connections_[index].socket, message));
+    }
+}
+
+void Service::close_socket(std::size_t index) {
+    if (connections_[index].socket >= 0) {
+        close(connections_[index].socket);
+        connections_[index].socket = -1;
+    }
+}
+
+/// The process behind it has ended, or it never said who it is.
+void Service::close_connection(std::size_t index) {
+    close_socket(index);
+    for (const int fd : {connections_[index].pidfd, connections_[index].page_fd}) {
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    connections_[index] = Connection{};
+    if (index == daemon_) {
+        daemon_ = kNobody;
+        keeper_.daemon_died(boottime());
+    }
+}
+
+void Service::carry_out() {
+    const Instant now = boottime();
+    const Duties duties = keeper_.duties(now);
+    if (duties.revoke_page && page_ != nullptr) {
+        client::revoke_lease_page(*page_);
+    }
+    if (duties.kill_clients) {
+        registry_.kill_all();
+    }
+    if (duties.kill_daemon && daemon_ != kNobody) {
+        static_cast<void>(send_signal(connections_[daemon_].pidfd, SIGKILL));
+    }
+    set_timer(duties.wake_at);
+    tell_clients_left();
+    if (const auto gasp = keeper_.take_last_gasp(now, registry_.size())) {
+        last_gasp_.write(options_.name, *gasp);
+    }
+    serve_next();
+    tell_waiting();
+}
+
+void Service::set_timer(Instant at) {
+    if (at == timer_at_) {
+        return;
+    }
+    const Duration since = at.time_since_epoch();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
+    itimerspec spec{};
+    if (at < kForever) {
+        spec.it_value.tv_sec = seconds.count();
+        spec.it_value.tv_nsec = (since - seconds).count();
+    }
+    // It can only fail for a time that is no time; then the next event must look again.
+    CSS_CHECK(timerfd_settime(timer_, TFD_TIMER_ABSTIME, &spec, nullptr) == 0);
+    timer_at_ = at;
+}
+
+void Service::tell_clients_left() {
+    if (!keeper_.ending() || daemon_ == kNobody) {
+        told_clients_ = SIZE_MAX;
+        return;
+    }
+    if (told_clients_ != registry_.size()) {
+        told_clients_ = registry_.size();
+        reply(daemon_,
+              Message{.kind = Kind::kClients,
+                      .flags = keeper_.fencing() ? kFlagFencing : 0,
+                      .count = static_cast<std::uint32_t>(told_clients_)});
+    }
+}
+
+/// The daemon that came first becomes ours once nothing of the former one is left.
+void Service::serve_next() {
+    if (daemon_ != kNobody || !keeper_.may_take_daemon(registry_.size())) {
+        return;
+    }
+    for (std::size_t i = 0; i < kConnectionsMax; ++i) {
+        const Connection& c = connections_[i];
+        if (c.pidfd >= 0 && c.socket >= 0 &&
+            (daemon_ == kNobody || c.order < connections_[daemon_].order)) {
+            daemon_ = i;
+        }
+    }
+    if (daemon_ == kNobody) {
+        return;
+    }
+    Connection& connection = connections_[daemon_];
+    registry_.clear();  // Clients of an instance that was never armed: they never could act.
+    keeper_.take_daemon(connection.last_words);
+    map_page(connection.page_fd);
+    connection.page_fd = -1;
+    reply(daemon_,
+          Message{.kind = Kind::kWelcome,
+                  .flags = (options_.privileges.realtime ? 0 : kFlagNotRealtime) |
+                           (options_.privileges.locked ? 0 : kFlagNotLocked)});
+}
+
+void Service::tell_waiting() {
+    const bool alive = keeper_.daemon_alive();
+    if (told_former_ == alive && told_waiting_ == registry_.size()) {
+        return;
+    }
+    told_former_ = alive;
+    told_waiting_ = registry_.size();
+    for (std::size_t i = 0; i < kConnectionsMax; ++i) {
+        if (i != daemon_ && connections_[i].pidfd >= 0) {
+            reply(i,
+                  Message{.kind = Kind::kWaiting,
+                          .flags = alive ? kFlagFormerAlive : 0,
+                          .count = static_cast<std::uint32_t>(registry_.size())});
+        }
+    }
+}
+
+/// Takes the descriptor. A page that could shrink under us is not mapped: touching it would kill.
+void Service::map_page(int fd) {
+    unmap_page();
+    if (fd < 0) {
+        return;
+    }
+    const int seals = fcntl(fd, F_GET_SEALS);
+    if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0) {
+        void* memory =
+            mmap(nullptr, client::kLeasePageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        page_ = memory == MAP_FAILED ? nullptr : static_cast<client::LeasePage*>(memory);
+    }
+    close(fd);
+}
+
+void Service::unmap_page() {
+    if (page_ != nullptr) {
+        munmap(page_, client::kLeasePageSize);
+        page_ = nullptr;
+    }
+}
+
+}  // namespace css::guardian

@@ -1,0 +1,113 @@
+#include "kill_block/link/peer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cssd/base/check.h"
+
+namespace css::guardian {
+
+void Peer::connect(UniqueFd socket) {
+    CSS_CHECK(socket.is_open());
+    socket_ = std::move(socket);
+}
+
+void Peer::put_lease(Message lease) {
+    CSS_CHECK(lease.kind == Kind::kLease);
+    if (lease_.has_value() && lease_->instance == lease.instance) {
+        // What was said and not yet sent must not be taken back by being replaced.
+        if (lease_->has(kFlagFinal) && !lease.has(kFlagReleased)) {
+            lease.time = std::min(lease.time, lease_->time);
+        }
+        lease.flags |= lease_->flags & (kFlagArmed | kFlagReleased | kFlagFinal);
+    }
+    lease_ = lease;
+}
+
+bool Peer::put(const Message& request, std::shared_ptr<const UniqueFd> descriptor) {
+    if (queue_.size() >= kQueueMax) {
+        return false;
+    }
+    queue_.push_back(Request{request, std::move(descriptor)});
+    return true;
+}
+
+void Peer::owe(Instant now) {
+    ++owed_;
+    if (owes_since_ == kForever) {
+        owes_since_ = now;
+    }
+}
+
+/// The lease first: an earlier end is what hurries.
+bool Peer::flush(Instant now) {
+    blocked_ = false;
+    while (welcome_ && socket_.is_open() && (lease_.has_value() || !queue_.empty())) {
+        const bool is_lease = lease_.has_value();
+        const Message& message = is_lease ? *lease_ : queue_.front().message;
+        std::array<int, 1> descriptors{-1};
+        std::span<const int> with{};
+        if (!is_lease && queue_.front().descriptor != nullptr) {
+            descriptors[0] = queue_.front().descriptor->get();
+            with = descriptors;
+        }
+        switch (send_packet(socket_.get(), message, with)) {
+            case Io::kDone: owe(now); break;
+            case Io::kWouldBlock:
+                blocked_ = true;
+                owes_since_ = std::min(owes_since_, now);
+                return true;
+            case Io::kClosed: return false;
+        }
+        if (is_lease) {
+            lease_.reset();
+        } else {
+            queue_.pop_front();
+        }
+    }
+    return true;
+}
+
+Peer::News Peer::take(Instant now, const Message& message) {
+    News news;
+    if (message.has(kFlagAnswer)) {
+        owed_ -= owed_ > 0 ? 1 : 0;
+        owes_since_ = owed_ > 0 || blocked_ ? now : kForever;
+    }
+    switch (message.kind) {
+        case Kind::kWaiting:
+            clients_ = message.count;
+            news.waiting = message;
+            break;
+        case Kind::kWelcome:
+            welcome_ = true;
+            clients_ = 0;
+            missing_privileges_ = message.flags & (kFlagNotRealtime | kFlagNotLocked);
+            news.welcomed = true;
+            break;
+        case Kind::kAcknowledge:
+            if (message.serial > 0) {
+                acknowledged_instance_ = message.instance;
+                acknowledged_serial_ = message.serial;
+                news.acknowledged = true;
+            }
+            break;
+        case Kind::kRefuse: news.refused = message; break;
+        case Kind::kEnlisted: news.enlisted = message; break;
+        case Kind::kClients:
+            clients_ = message.count;
+            clients_gone_ = message.count == 0;
+            news.clients_gone = clients_gone_;
+            break;
+        case Kind::kHello:
+        case Kind::kLease:
+        case Kind::kFence:
+        case Kind::kDrain:
+        case Kind::kEnlist:
+        case Kind::kDismiss:
+        case Kind::kShutdown: break;  // Not a guardian's to say.
+    }
+    return news;
+}
+
+}  // namespace css::guardian
