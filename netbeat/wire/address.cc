@@ -81,17 +81,39 @@ bool parse_port(std::string_view text, std::uint16_t& port) {
     return error == std::errc{} && end == text.data() + text.size() && port != 0;
 }
 
+bool is_ipv6(const std::string& host) {
+    in6_addr ignored{};
+    return ::inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
+}
+
+/// `fd00::1:5499` without brackets may be all address, or an address and a port. Guessing would
+/// give two nodes different ideas of where a third one is.
+std::optional<std::string> why_ambiguous(std::string_view text) {
+    const auto colon = text.rfind(':');
+    std::uint16_t port = 0;
+    if (text.starts_with('[') || colon == std::string_view::npos ||
+        !parse_port(text.substr(colon + 1), port)) {
+        return std::nullopt;
+    }
+    const std::string host{text.substr(0, colon)};
+    if (!is_ipv6(host) || !is_ipv6(std::string{text})) {
+        return std::nullopt;
+    }
+    return "may be read in two ways: write [" + host + "]:" + std::to_string(port) + " or [" +
+           std::string{text} + "]";
+}
+
 }  // namespace
 
 std::string to_string(const Address& address) {
     std::array<char, INET6_ADDRSTRLEN> text{};
-    const bool is_ipv6 = address.family == AddressFamily::kIpv6;
-    const char* ip = ::inet_ntop(is_ipv6 ? AF_INET6 : AF_INET,
+    const bool bracketed = address.family == AddressFamily::kIpv6;
+    const char* ip = ::inet_ntop(bracketed ? AF_INET6 : AF_INET,
                                  address.ip.data(),
                                  text.data(),
                                  static_cast<socklen_t>(text.size()));
     CSS_CHECK(ip != nullptr);
-    const std::string host = is_ipv6 ? "[" + std::string{ip} + "]" : std::string{ip};
+    const std::string host = bracketed ? "[" + std::string{ip} + "]" : std::string{ip};
     return host + ":" + std::to_string(address.port);
 }
 
@@ -113,6 +135,9 @@ Result<Address> parse_address(std::string_view text) {
     }
     if (parts->has_port && !parse_port(parts->port, address.port)) {
         return refuse(text, "has a bad port: give a number from 1 to 65535");
+    }
+    if (const auto why = why_ambiguous(text)) {
+        return refuse(text, *why);
     }
     if (const auto why = why_unusable(address)) {
         return refuse(text, *why);

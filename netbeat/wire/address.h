@@ -28,8 +28,9 @@ struct Address {
 
 /// Reads `10.0.0.1`, `10.0.0.1:7000`, `fd00::1`, `[fd00::1]`, `[fd00::1]:7000`; without a port it
 /// is kDefaultPort. Refuses host names and addresses that no single interface can have (any,
-/// multicast, broadcast), link-local IPv6 (needs a zone, which differs from host to host) and IPv4
-/// written as IPv6. The message says what is wrong with `text`; the caller adds where it stood.
+/// multicast, broadcast), link-local IPv6 (needs a zone, which differs from host to host), IPv4
+/// written as IPv6, and `fd00::1:7000` without brackets, which might mean two things. The message
+/// says what is wrong with `text`; the caller adds where it stood.
 [[nodiscard]] Result<Address> parse_address(std::string_view text);
 
 }  // namespace css::netbeat

@@ -77,7 +77,7 @@ int digit_of(char c) {
 
 Result<Key> parse_key(std::string_view text, const std::string& path) {
     for (const char end : {'\n', '\r'}) {
-        if (text.size() > kDigits && text.back() == end) {
+        if (text.ends_with(end)) {
             text.remove_suffix(1);
         }
     }
