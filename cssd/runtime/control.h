@@ -54,14 +54,16 @@ public:
     /// Gives the request to the core, under an id of the backend's choice. `done` is called once,
     /// from any thread, also before submit returns: with the result of the kRequestDone notice; for
     /// Leave and StopClusterNodes with kDone when this instance has left cleanly
-    /// (Exit::Kind::kLeft), before the control server is ended; with kStopped when the
-    /// instance ends otherwise. Without a core (voting files not found yet): Leave ends the daemon
-    /// and is kDone, everything else is kNotMember.
+    /// (Exit::Kind::kLeft), before the control server is ended; with kStopped when the instance
+    /// ends otherwise. Without a core (voting files not found yet): Leave ends the daemon and is
+    /// kDone; SetStandby and SetWeight are kept for the core to come and are kDone; everything else
+    /// is kNotMember.
     virtual void submit(const Request& request, Completion done) = 0;
 
     virtual void set_log_level(config::LogLevel level) = 0;
 
-    /// Keeps a key of the configuration for later starts: config::save_key on the file in use.
+    /// Keeps a key of the configuration for later starts: config::save_key on the file in use. The
+    /// request that makes it true now follows by submit().
     [[nodiscard]] virtual Status save_key(std::string_view key, std::string_view value) = 0;
 };
 

@@ -22,13 +22,13 @@ struct When {
 /// One event of the membership's story, for `query css history` and `watch css events`. Names, not
 /// numbers: it stays true when the nodes file changes.
 struct Event {
-    When when;
-    std::string type;  ///< One of INTERFACE's: decided, complete, suspect, ...
-    std::string node;  ///< Whom it is about; empty: nobody.
-    std::string file;  ///< The voting file it is about; empty: none.
+    When when{};
+    std::string type{};  ///< One of INTERFACE's: decided, complete, suspect, ...
+    std::string node{};  ///< Whom it is about; empty: nobody.
+    std::string file{};  ///< The voting file it is about; empty: none.
     std::uint64_t incarnation = 0;
-    std::vector<std::string> members;
-    std::string reason;
+    std::vector<std::string> members{};
+    std::string reason{};
 };
 
 /// An object with time (RFC 3339, UTC, milliseconds), boottime_ns, type, node, incarnation,

@@ -25,7 +25,8 @@ struct VotingFileRow {
 /// Everything a query may ask for, at one moment. Also what `/status` of the metrics shows.
 struct DaemonView {
     When now;
-    core::StatusView status;  ///< Before the voting files are found: only self.node and phase.
+    /// Before the voting files are found: self.node, phase, standby and weight as configured.
+    core::StatusView status;
     Names names;
     std::string cluster_name;
     std::optional<ClusterGuid> cluster_guid;  ///< Nothing: no voting file was read yet.
