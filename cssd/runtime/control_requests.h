@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <variant>
+
+#include <nlohmann/json.hpp>
+
+#include "cssd/runtime/control.h"
+
+/// What each request on the control socket means. Knows no sockets; runs on the control thread.
+namespace css::runtime {
+
+enum class Privilege { kNone, kAdministrator };
+
+/// The answer is ready.
+struct AnswerNow {
+    nlohmann::json answer;
+};
+/// The client gets every event from now on.
+struct AnswerWatch {
+    nlohmann::json answer;
+};
+/// The core must do something first; `finish` turns its result into the answer.
+struct AnswerLater {
+    ControlBackend::Request request;
+    std::function<nlohmann::json(core::RequestResult)> finish;
+};
+using Answer = std::variant<AnswerNow, AnswerWatch, AnswerLater>;
+
+Answer handle_request(ControlBackend& backend, const nlohmann::json& request, Privilege privilege);
+
+/// `{"ok":false,"error":TEXT}`.
+nlohmann::json refusal(const std::string& text);
+
+}  // namespace css::runtime
