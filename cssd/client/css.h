@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 /** A connection to the daemon of this host. */
-typedef struct css css_t;
+typedef struct css_handle css_t;
 
 /** Version of this interface: grows when functions are added. None is ever changed or removed. */
 #define CSS_API_VERSION 1

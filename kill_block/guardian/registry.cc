@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "cssd/base/check.h"
@@ -24,6 +25,12 @@ Registry::Added Registry::add(std::uint64_t client, int pidfd) {
     if (send_signal(pidfd, 0) != 0 && errno == EPERM) {
         return Added::kNotPermitted;
     }
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = pidfd;
+    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, pidfd, &event) != 0) {
+        return Added::kNotWatched;
+    }
     entries_[size_] = Entry{client, pidfd};
     ++size_;
     return Added::kYes;
@@ -31,6 +38,9 @@ Registry::Added Registry::add(std::uint64_t client, int pidfd) {
 
 void Registry::remove_at(std::size_t index) {
     CSS_CHECK(index < size_);
+    // The daemon and the other guardian may hold the same open file: closing ours would not end its
+    // events here.
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, entries_[index].pidfd, nullptr);
     close(entries_[index].pidfd);
     --size_;
     entries_[index] = entries_[size_];

@@ -14,12 +14,14 @@ class Registry {
 public:
     Registry() = default;
     ~Registry() { clear(); }
+    /// Where to hear that one has ended: event data is the descriptor. Once, before the first add.
+    void watch_with(int epoll) { epoll_ = epoll; }
     Registry(const Registry&) = delete;
     Registry& operator=(const Registry&) = delete;
     Registry(Registry&&) = delete;
     Registry& operator=(Registry&&) = delete;
 
-    enum class Added : std::uint8_t { kYes, kFull, kTaken, kNotPermitted };
+    enum class Added : std::uint8_t { kYes, kFull, kTaken, kNotPermitted, kNotWatched };
     /// Takes the descriptor only on kYes. kTaken: the number is in use. A process that has ended
     /// already is fine; it will be seen gone.
     Added add(std::uint64_t client, int pidfd);
@@ -40,6 +42,7 @@ private:
     void remove_at(std::size_t index);
     std::array<Entry, kClientsMax> entries_{};  ///< The first size_ are in use.
     std::size_t size_ = 0;
+    int epoll_ = -1;
 };
 
 }  // namespace css::guardian

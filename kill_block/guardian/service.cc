@@ -59,6 +59,7 @@ Service::~Service() {
 bool Service::open() {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     timer_ = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    registry_.watch_with(epoll_);
     last_gasp_.open(options_.last_gasp_path);
     return epoll_ >= 0 && timer_ >= 0 && watch(epoll_, options_.listener) && watch(epoll_, timer_);
 }
@@ -229,17 +230,10 @@ Refusal Service::answer_lease(const Message& request) {
 void Service::answer_enlist(std::size_t index, Packet& packet) {
     Message answer = answer_of(Kind::kEnlisted, *packet.message);
     const int pidfd = packet.take(0);
-    if (pidfd >= 0 && keeper_.may_take_client()) {
-        if (registry_.add(answer.client, pidfd) == Registry::Added::kYes) {
-            if (watch(epoll_, pidfd)) {
-                answer.flags |= kFlagHeld;
-                return reply(index, answer);
-            }
-            registry_.remove(answer.client);
-            return reply(index, answer);
-        }
-    }
-    if (pidfd >= 0) {
+    if (pidfd >= 0 && keeper_.may_take_client() &&
+        registry_.add(answer.client, pidfd) == Registry::Added::kYes) {
+        answer.flags |= kFlagHeld;
+    } else if (pidfd >= 0) {
         close(pidfd);
     }
     reply(index, answer);
@@ -269,6 +263,9 @@ void Service::close_socket(std::size_t index) {
 /// The process behind it has ended, or it never said who it is.
 void Service::close_connection(std::size_t index) {
     close_socket(index);
+    if (connections_[index].pidfd >= 0) {
+        epoll_ctl(epoll_, EPOLL_CTL_DEL, connections_[index].pidfd, nullptr);
+    }
     for (const int fd : {connections_[index].pidfd, connections_[index].page_fd}) {
         if (fd >= 0) {
             close(fd);
