@@ -101,6 +101,8 @@ struct LeaseUpdate {
     bool may_act = false;     ///< For the clients' page, together with `end`.
     bool released = false;    ///< The instance left cleanly and has no lease: never fence.
     Incarnation token;        ///< The newest complete record.
+    Instance instance;        ///< Whose lease it is.
+    bool final = false;       ///< The end was cut short: never replaced by a later one.
 };
 
 /// One cycle of one file (PROTOCOL 4): time is taken by the core before this leaves it. Write the

@@ -69,6 +69,8 @@ void Arbiter::Impl::tell_guardians() {
     u.end = phase_ == Phase::kStopping ? lease_fixed_ : lease_end_;
     u.armed = armed_;
     u.released = phase_ == Phase::kLeaving && clients_gone_;
+    u.instance = self_;
+    u.final = phase_ == Phase::kStopping;
     u.token = complete_;
     u.may_act = phase_ == Phase::kMember && activated_ && complete_listed_ && armed_ &&
                 acknowledged_serial_ >= armed_serial_ && now_ < lease_end_;
@@ -211,6 +213,15 @@ void Arbiter::Impl::end(Exit::Kind kind) {
     phase_ = Phase::kEnded;
     out_.exit = Exit{kind, stop_reason_};
     out_.cycles.clear();
+    if (kind == Exit::Kind::kAgain && told_.serial != 0) {
+        // It never acted. The next instance is told to the guardians only after it has watched its
+        // slot; until then they must not take the lapsed end of this one for a hung daemon.
+        LeaseUpdate u = told_;
+        ++u.serial;
+        u.may_act = false;
+        u.released = true;
+        out_.lease = u;
+    }
 }
 
 }  // namespace css::core
