@@ -49,18 +49,6 @@ protected:
     const Layout layout_{512};
 };
 
-/// The files of /proc/self/task of the thread with this name.
-std::optional<std::filesystem::path> task_named(const std::string& name) {
-    for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task"}) {
-        std::ifstream comm{task.path() / "comm"};
-        std::string line;
-        if (std::getline(comm, line) && line == name) {
-            return task.path();
-        }
-    }
-    return std::nullopt;
-}
-
 /// How often the thread has slept and been woken, in all.
 long switches(const std::filesystem::path& task) {
     std::ifstream status{task / "status"};
@@ -356,26 +344,6 @@ TEST_F(DiskThreadTest, AnIdleThreadSleeps) {
     ::usleep(100'000);
     EXPECT_EQ(switches(*task), before);
     EXPECT_TRUE(ping.late().empty());
-}
-
-/// What a cycle costs this thread. A figure for people; the bound only catches a busy loop.
-TEST_F(DiskThreadTest, ACycleCostsLittle) {
-    Ping ping{{.path = path_}};
-    ASSERT_TRUE(ping.wait_opened());
-    ASSERT_TRUE(ping.own_slot());
-    timespec before{};
-    timespec after{};
-    constexpr int kCycles = 200;
-    ASSERT_EQ(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before), 0);
-    for (std::uint64_t i = 1; i <= kCycles; ++i) {
-        ASSERT_TRUE(ping.cycle(i, make_own(i)));
-    }
-    ASSERT_EQ(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after), 0);
-    const double us = (static_cast<double>(after.tv_sec - before.tv_sec) * 1e6 +
-                       static_cast<double>(after.tv_nsec - before.tv_nsec) / 1e3) /
-                      kCycles;
-    RecordProperty("cpu_us_per_cycle", std::to_string(us));
-    EXPECT_LT(us, 20'000.0);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/voting_io/ping_fixture.h"
 
 #include <algorithm>
+#include <fstream>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -34,6 +35,17 @@ core::CycleOrder::Own make_own(std::uint64_t sequence) {
     own.heartbeat.sequence = Sequence{sequence};
     own.heartbeat.slots_read = 4;
     return own;
+}
+
+std::optional<std::filesystem::path> task_named(const std::string& name) {
+    for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task"}) {
+        std::ifstream comm{task.path() / "comm"};
+        std::string line;
+        if (std::getline(comm, line) && line == name) {
+            return task.path();
+        }
+    }
+    return std::nullopt;
 }
 
 Ping::Ping(Options options) : slots_max_(options.slots_max) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -29,6 +30,9 @@ inline constexpr const char* kClusterName = "ping-test";
 
 /// A heartbeat and ballot that say `sequence`.
 [[nodiscard]] core::CycleOrder::Own make_own(std::uint64_t sequence);
+
+/// The folder in /proc/self/task of the thread with this name.
+[[nodiscard]] std::optional<std::filesystem::path> task_named(const std::string& name);
 
 /// What a callback brought, copied.
 struct Cycle {
