@@ -50,6 +50,9 @@ public:
 
     Status open_all(const std::vector<std::string>& paths) {
         for (const std::string& path : paths) {
+            if (Status fresh = check_new(path); !fresh) {
+                return fresh;
+            }
             std::error_code ignored;
             const bool missing = !std::filesystem::exists(path, ignored) && !ignored;
             Result<VotingDevice> device =
@@ -60,9 +63,6 @@ public:
             }
             if (!device) {
                 return device.error();
-            }
-            if (Status fresh = check_new(*device); !fresh) {
-                return fresh;
             }
             devices_.push_back(std::move(*device));
             if (Status locked = lock_whole(devices_.back()); !locked) {
@@ -76,10 +76,10 @@ public:
     std::vector<VotingDevice>& all() { return devices_; }
 
 private:
-    Status check_new(const VotingDevice& device) {
+    Status check_new(const std::string& path) {
         for (const VotingDevice& other : devices_) {
-            if (other.identity() == device.identity()) {
-                return invalid(device.path() + " is the same file as " + other.path() +
+            if (other.is(path)) {
+                return invalid(path + " is the same file as " + other.path() +
                                ": give each file once");
             }
         }

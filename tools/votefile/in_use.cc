@@ -10,7 +10,6 @@
 #include <thread>
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include "voting/format/layout.h"
 
@@ -18,11 +17,6 @@ namespace css::votefile {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool same_file(const struct stat& a, const struct stat& b) {
-    return S_ISBLK(a.st_mode) ? S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev
-                              : a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
 
 /// Whether the open file that `fdinfo` describes holds a lock.
 bool holds_lock(const fs::path& fdinfo) {
@@ -35,12 +29,10 @@ bool holds_lock(const fs::path& fdinfo) {
     return false;
 }
 
-bool process_holds(const fs::path& process, const struct stat& wanted) {
+bool process_holds(const fs::path& process, const VotingDevice& device) {
     std::error_code ignored;
     for (const auto& fd : fs::directory_iterator{process / "fd", ignored}) {
-        struct stat info {};
-        if (::stat(fd.path().c_str(), &info) == 0 && same_file(info, wanted) &&
-            holds_lock(process / "fdinfo" / fd.path().filename())) {
+        if (device.is(fd.path()) && holds_lock(process / "fdinfo" / fd.path().filename())) {
             return true;
         }
     }
@@ -50,16 +42,12 @@ bool process_holds(const fs::path& process, const struct stat& wanted) {
 /// ' by process 4711 (cssd)', or nothing when it cannot be told. F_OFD_GETLK tells no process for
 /// a lock of this kind, so /proc has to be searched.
 std::string holder_of(const VotingDevice& device) {
-    struct stat wanted {};
     std::error_code ignored;
-    if (::fstat(device.fd(), &wanted) != 0) {
-        return "";
-    }
     for (const auto& entry : fs::directory_iterator{"/proc", ignored}) {
         const std::string name = entry.path().filename();
         const bool is_process =
             std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
-        if (is_process && process_holds(entry.path(), wanted)) {
+        if (is_process && process_holds(entry.path(), device)) {
             std::string command;
             std::getline(std::ifstream{entry.path() / "comm"} >> std::ws, command);
             return " by process " + name + " (" + command + ")";

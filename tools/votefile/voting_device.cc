@@ -119,7 +119,6 @@ Status VotingDevice::probe() {
         kind_ = Kind::kPlainFile;
         size_ = static_cast<std::uint64_t>(info.st_size);
         sector_size_min_ = direct_unit_of_plain_file(fd());
-        identity_ = {0, info.st_dev, info.st_ino};
         return Done{};
     }
     if (!S_ISBLK(info.st_mode)) {
@@ -131,8 +130,17 @@ Status VotingDevice::probe() {
     }
     kind_ = Kind::kBlockDevice;
     sector_size_min_ = static_cast<std::size_t>(sector);
-    identity_ = {1, info.st_rdev};
     return Done{};
+}
+
+bool VotingDevice::is(const std::string& other_path) const {
+    struct stat own {};
+    struct stat other {};
+    if (::fstat(fd(), &own) != 0 || ::stat(other_path.c_str(), &other) != 0) {
+        return false;
+    }
+    return S_ISBLK(own.st_mode) ? S_ISBLK(other.st_mode) && own.st_rdev == other.st_rdev
+                                : own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
 Result<std::vector<std::byte>> VotingDevice::read() const {

@@ -28,10 +28,10 @@ public:
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] Kind kind() const { return kind_; }
     [[nodiscard]] std::uint64_t size() const { return size_; }
+    /// Whether `other_path` is this very file or device, by whatever name.
+    [[nodiscard]] bool is(const std::string& other_path) const;
     /// Smallest unit of direct I/O in bytes: 512 or 4096, or what the device says.
     [[nodiscard]] std::size_t sector_size_min() const { return sector_size_min_; }
-    /// Two paths with the same identity are the same file or device.
-    [[nodiscard]] const std::vector<std::uint64_t>& identity() const { return identity_; }
 
     /// The first bytes of the file, up to the size of the largest voting file.
     [[nodiscard]] Result<std::vector<std::byte>> read() const;
@@ -48,7 +48,6 @@ private:
     Kind kind_ = Kind::kPlainFile;
     std::uint64_t size_ = 0;
     std::size_t sector_size_min_ = 0;
-    std::vector<std::uint64_t> identity_;
 };
 
 }  // namespace css::votefile
