@@ -141,7 +141,7 @@ TEST(Codec, EveryChangedByteIsRefusedOrMeansSomethingElse) {
     for (const Heartbeat& h : {member_heartbeat(NodeNumber{2}, 3, 5), random_heartbeat(random)}) {
         const auto good = plain_of(h);
         for (std::size_t at = 0; at < good.size(); ++at) {
-            for (unsigned mask = 1; mask < 256; ++mask) {
+            for (const unsigned mask : {1U, 2U, 4U, 8U, 16U, 32U, 64U, 128U, 255U}) {
                 auto bytes = good;
                 bytes[at] ^= static_cast<std::byte>(mask);
                 Heartbeat back;
