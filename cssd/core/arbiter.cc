@@ -137,7 +137,11 @@ Notice& Arbiter::Impl::notify(NoticeKind kind) {
 }
 
 void Arbiter::Impl::wake(Instant at) {
-    out_.wake_at = std::min(out_.wake_at, std::max(at, now_));
+    // What was due by now has just been looked at; if it waits for something else, time alone will
+    // not help it.
+    if (at > now_) {
+        out_.wake_at = std::min(out_.wake_at, at);
+    }
 }
 
 std::uint64_t Arbiter::Impl::random_below(std::uint64_t bound) {

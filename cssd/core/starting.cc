@@ -13,14 +13,19 @@ void Arbiter::Impl::evaluate_start() {
             notify(NoticeKind::kStartRefused).start = refusal;
         }
     }
-    if (refusal != StartRefusal::kNone || start_watch_from_ == kNever) {
+    if (refusal != StartRefusal::kNone) {
+        start_watch_from_ = kNever;
         return;
+    }
+    if (start_watch_from_ == kNever) {
+        start_watch_from_ = now_;
     }
     // The slot must not have moved for two intervals, judged by reads begun after them.
     const Instant watched = start_watch_from_ + stretched(2 * interval(known_.parameters));
     const voting::Quorum quorum(known_);
     if (now_ < watched ||
         !quorum.reached_by(disk_.read_since(quorum.all(), self_.node, watched))) {
+        fast_ = now_ >= watched;
         wake(watched);
         return;
     }

@@ -1,0 +1,260 @@
+#include "tests/interaction/cluster.h"
+
+#include <utility>
+
+namespace css::interaction {
+namespace {
+
+constexpr Duration kWrite = std::chrono::milliseconds{1};
+constexpr Duration kRead = std::chrono::milliseconds{1};
+constexpr Duration kNetwork = std::chrono::milliseconds{1};
+constexpr Duration kGuardian = std::chrono::microseconds{100};
+
+}  // namespace
+
+Cluster::Cluster(const Options& options, OnNotice on_notice)
+    : options_(options), on_notice_(std::move(on_notice)) {
+    SlotView empty;
+    empty.heartbeat_verdict = SectorVerdict::kValid;
+    empty.ballot_verdict = SectorVerdict::kValid;
+    empty.kill_verdict = SectorVerdict::kValid;
+    images_.assign(options.files, FileImage(options.nodes, empty));
+}
+
+void Cluster::at(Instant when, std::function<void()> act) {
+    events_.push(Event{when, ++order_, std::move(act)});
+}
+
+void Cluster::start(NodeNumber n) {
+    core::ArbiterOptions o;
+    o.self = n;
+    for (unsigned i = 1; i <= options_.nodes; ++i) {
+        o.configured.insert(NodeNumber{i});
+    }
+    o.slots_used = options_.nodes;
+    o.slots_max = options_.nodes;
+    o.genesis.parameters = options_.parameters;
+    for (unsigned f = 0; f < options_.files; ++f) {
+        o.genesis.files.insert(FileIndex::from_index(f));
+    }
+    o.host = HostId{n.value()};
+    o.boot = BootId{1};
+    o.wall_seconds = 1000 + static_cast<std::uint32_t>(now_.time_since_epoch().count() / 1'000'000'000);
+    o.former_gone = true;
+    o.random_seed = n.value();
+    Node& me = node(n);
+    ++me.life;
+    me.paused = false;
+    me.fenced = false;
+    me.lease = core::LeaseUpdate{};
+    me.queued.clear();
+    me.kept.clear();
+    me.held.clear();
+    me.wake = kForever;
+    me.core = std::make_unique<core::Arbiter>(now_, o);
+    carry_out(n);
+    for (unsigned f = 0; f < options_.files; ++f) {
+        step(n, core::FileOpened{FileIndex::from_index(f)});
+    }
+}
+
+void Cluster::crash(NodeNumber n) {
+    Node& me = node(n);
+    ++me.life;
+    me.core.reset();
+    me.lease = core::LeaseUpdate{};
+}
+
+void Cluster::pause(NodeNumber n) {
+    node(n).paused = true;
+}
+
+void Cluster::resume(NodeNumber n) {
+    Node& me = node(n);
+    me.paused = false;
+    const auto queued = std::exchange(me.queued, {});
+    for (const core::Input& i : queued) {
+        step(n, i);
+    }
+    step(n, core::Tick{});
+}
+
+void Cluster::cut(NodeNumber from, NodeNumber to) {
+    deaf_to_[to].insert(from);
+}
+void Cluster::heal() {
+    deaf_to_ = {};
+}
+void Cluster::hang(NodeNumber n, unsigned file) {
+    node(n).hung[file] = true;
+}
+void Cluster::unhang(NodeNumber n, unsigned file) {
+    node(n).hung[file] = false;
+    for (auto& act : std::exchange(node(n).held, {})) {
+        at(now_, std::move(act));
+    }
+}
+void Cluster::request(NodeNumber n, const core::OperatorRequest& r) {
+    step(n, r);
+}
+
+bool Cluster::clients_act(NodeNumber n) const {
+    const Node& me = nodes_[n];
+    return me.lease.may_act && now_ < me.lease.end && !me.fenced;
+}
+
+std::optional<core::StatusView> Cluster::status(NodeNumber n) const {
+    if (!nodes_[n].core) {
+        return std::nullopt;
+    }
+    return nodes_[n].core->status(now_);
+}
+
+void Cluster::run(Duration time) {
+    const Instant end = now_ + time;
+    while (!events_.empty() && events_.top().at <= end) {
+        const Event e = events_.top();
+        events_.pop();
+        now_ = e.at;
+        e.act();
+    }
+    now_ = end;
+}
+
+void Cluster::step(NodeNumber n, const core::Input& input, std::shared_ptr<void> keep) {
+    Node& me = node(n);
+    if (!me.core) {
+        return;
+    }
+    if (me.paused) {
+        me.queued.push_back(input);
+        me.kept.push_back(std::move(keep));
+        return;
+    }
+    me.core->step(now_, input);
+    carry_out(n);
+}
+
+void Cluster::carry_out(NodeNumber n) {
+    Node& me = node(n);
+    const core::Output out = me.core->take_output();
+    const std::uint64_t life = me.life;
+    if (out.lease) {
+        guard(n, *out.lease);
+    }
+    for (const core::CycleOrder& order : out.cycles) {
+        run_cycle(n, order);
+    }
+    if (out.heartbeat) {
+        send(n, *out.heartbeat);
+    }
+    for (const core::Notice& notice : out.notices) {
+        on_notice_(now_, n, notice);
+    }
+    if (out.drain || out.fence_self) {
+        at(now_ + kGuardian, [this, n, life] {
+            if (node(n).life == life) {
+                node(n).fenced = true;
+                step(n, core::ClientsGone{});
+            }
+        });
+    }
+    if (out.exit) {
+        const bool again = out.exit->kind == core::Exit::Kind::kAgain;
+        ++me.life;
+        at(now_, [this, n, again, ended = life + 1] {
+            if (node(n).life == ended) {
+                node(n).core.reset();
+                if (again) {
+                    start(n);
+                }
+            }
+        });
+        return;
+    }
+    if (out.wake_at < me.wake || me.wake <= now_) {
+        me.wake = out.wake_at;
+        if (out.wake_at != kForever) {
+            at(std::max(out.wake_at, now_), [this, n, life] {
+                if (node(n).life == life) {
+                    node(n).wake = kForever;
+                    step(n, core::Tick{});
+                }
+            });
+        }
+    }
+}
+
+void Cluster::guard(NodeNumber n, const core::LeaseUpdate& update) {
+    Node& me = node(n);
+    me.lease = update;
+    const std::uint64_t life = me.life;
+    at(now_ + kGuardian, [this, n, life, serial = update.serial] {
+        if (node(n).life == life) {
+            step(n, core::LeaseAcknowledged{serial});
+        }
+    });
+    if (update.armed && !update.released) {
+        at(update.end, [this, n, life, end = update.end] {
+            Node& then = node(n);
+            if (then.life == life && then.lease.end <= end && then.lease.armed &&
+                !then.lease.released) {
+                then.fenced = true;  // The guardian ends daemon and clients.
+                crash(n);
+            }
+        });
+    }
+}
+
+void Cluster::run_cycle(NodeNumber n, const core::CycleOrder& order) {
+    const std::uint64_t life = node(n).life;
+    const auto f = order.file.index();
+    const auto finish = [this, n, life, order, f] {
+        auto views = std::make_shared<std::vector<SlotView>>(
+            images_[f].begin(), images_[f].begin() + static_cast<std::ptrdiff_t>(order.slots));
+        const SlotView& own = (*views)[n.index()];
+        core::CycleFinished done;
+        done.file = order.file;
+        done.id = order.id;
+        done.own_as_written = order.own && own.heartbeat == order.own->heartbeat &&
+                              own.ballot == order.own->ballot;
+        done.slots = *views;
+        at(now_ + kRead, [this, n, life, done, views] {
+            if (node(n).life == life) {
+                step(n, done, views);
+            }
+        });
+    };
+    const auto write = [this, n, order, f, finish] {
+        for (const auto& k : order.kills) {
+            images_[f][k.slot.index()].kill = k.block;
+        }
+        if (order.own) {
+            images_[f][n.index()].heartbeat = order.own->heartbeat;
+            images_[f][n.index()].ballot = order.own->ballot;
+        }
+        finish();
+    };
+    at(now_ + kWrite, [this, n, life, f, write] {
+        if (node(n).hung[static_cast<unsigned>(f)]) {
+            node(n).held.push_back(write);
+        } else if (node(n).life == life) {
+            write();
+        }
+    });
+}
+
+void Cluster::send(NodeNumber n, const netbeat::Heartbeat& h) {
+    auto copy = std::make_shared<netbeat::Heartbeat>(h);
+    for (unsigned i = 1; i <= options_.nodes; ++i) {
+        const NodeNumber to{i};
+        if (to == n || deaf_to_[to].contains(n)) {
+            continue;
+        }
+        at(now_ + kNetwork, [this, to, copy] {
+            step(to, core::HeartbeatReceived{copy.get()}, copy);
+        });
+    }
+}
+
+}  // namespace css::interaction

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "cssd/core/arbiter.h"
+
+namespace css::interaction {
+
+/// A few real cores on virtual time, with perfect disks and network except where a script says
+/// otherwise. Every delay is fixed, so a script has one outcome. The simulator is for chance; this
+/// is for stories that a person reads.
+class Cluster {
+public:
+    struct Options {
+        unsigned nodes = 3;
+        unsigned files = 3;
+        Parameters parameters;
+    };
+    /// Called for every notice of every node, in order of time.
+    using OnNotice = std::function<void(Instant, NodeNumber, const core::Notice&)>;
+
+    Cluster(const Options& options, OnNotice on_notice);
+
+    void start(NodeNumber n);
+    void crash(NodeNumber n);              ///< Daemon, guardians and host gone at once.
+    void pause(NodeNumber n);              ///< The daemon stands still; its guardian does not.
+    void resume(NodeNumber n);
+    void cut(NodeNumber from, NodeNumber to);   ///< `to` no longer hears `from`.
+    void heal();
+    void hang(NodeNumber n, unsigned file);     ///< Cycles of n on this file do not end.
+    void unhang(NodeNumber n, unsigned file);
+    void request(NodeNumber n, const core::OperatorRequest& r);
+    void run(Duration time);
+
+    [[nodiscard]] Instant now() const { return now_; }
+    [[nodiscard]] std::optional<core::StatusView> status(NodeNumber n) const;
+    [[nodiscard]] unsigned nodes() const { return options_.nodes; }
+    [[nodiscard]] bool clients_act(NodeNumber n) const;
+
+private:
+    struct Node {
+        std::unique_ptr<core::Arbiter> core;
+        std::uint64_t life = 0;            ///< Events of an older life are dropped.
+        bool paused = false;
+        bool fenced = false;               ///< The guardian ended its clients.
+        core::LeaseUpdate lease;
+        std::vector<core::Input> queued;   ///< While paused.
+        std::vector<std::shared_ptr<void>> kept;
+        std::map<unsigned, bool> hung;
+        std::vector<std::function<void()>> held;  ///< Cycles waiting for a hung file.
+        Instant wake = kForever;
+    };
+    struct Event {
+        Instant at;
+        std::uint64_t order;
+        std::function<void()> act;
+        bool operator>(const Event& o) const {
+            return std::tie(at, order) > std::tie(o.at, o.order);
+        }
+    };
+    using FileImage = std::vector<SlotView>;
+
+    void at(Instant when, std::function<void()> act);
+    void step(NodeNumber n, const core::Input& input, std::shared_ptr<void> keep = nullptr);
+    void carry_out(NodeNumber n);
+    void guard(NodeNumber n, const core::LeaseUpdate& update);
+    void run_cycle(NodeNumber n, const core::CycleOrder& order);
+    void send(NodeNumber n, const netbeat::Heartbeat& h);
+    Node& node(NodeNumber n) { return nodes_[n]; }
+
+    Options options_;
+    OnNotice on_notice_;
+    Instant now_{std::chrono::seconds{1}};
+    std::uint64_t order_ = 0;
+    std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+    PerNode<Node> nodes_;
+    PerNode<NodeSet> deaf_to_;             ///< deaf_to_[b] holds a: b does not hear a.
+    std::vector<FileImage> images_;
+};
+
+}  // namespace css::interaction
