@@ -113,6 +113,7 @@ json node_json(const DaemonView& view, NodeNumber n) {
     const core::NodeView& node = view.status.nodes[n];
     return {{"number", n.value()},
             {"name", view.names.node(n)},
+            {"address", view.addresses[n]},
             {"state", member_state(view, n)},
             {"unique", (self ? view.status.self.unique : node.unique).value()},
             {"since_incarnation", node.since.value()},

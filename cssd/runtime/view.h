@@ -28,6 +28,7 @@ struct DaemonView {
     /// Before the voting files are found: self.node, phase, standby and weight as configured.
     core::StatusView status;
     Names names;
+    PerNode<std::string> addresses;  ///< On the first interconnect, without the port; else empty.
     std::string cluster_name;
     std::optional<ClusterGuid> cluster_guid;  ///< Nothing: no voting file was read yet.
     std::vector<VotingFileRow> voting_files;
