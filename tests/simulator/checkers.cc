@@ -1,0 +1,261 @@
+#include "tests/simulator/checkers.h"
+
+#include <algorithm>
+
+#include "tests/simulator/disks.h"
+#include "tests/simulator/network.h"
+
+namespace css::sim {
+namespace {
+
+std::string text_of(Instance instance) {
+    return "node " + std::to_string(instance.node.value()) + " unique " +
+           std::to_string(instance.unique.value());
+}
+
+}  // namespace
+
+Checkers::Checkers(World& world) : world_(world) {
+    Record genesis;
+    genesis.parameters = world.options.initial();
+    for (unsigned f = 0; f < world.options.files; ++f) {
+        genesis.files.insert(FileIndex::from_index(f));
+    }
+    records_.push_back({.seen = true, .record = genesis});
+    for (SimTime& asked : evict_asked_) {
+        asked = kLongAgo;
+    }
+}
+
+void Checkers::fail(const char* invariant, const std::string& what) const {
+    throw Violation{Verdict::kSafety, invariant, what};
+}
+
+const Record& Checkers::told() const {
+    return records_[told_.value()].record;
+}
+
+// ------------------------------------------------------------------- Agreement, Monotonic
+
+void Checkers::see_record(const Machine& machine, const Record& record) {
+    const std::size_t i = record.incarnation.value();
+    if (i < records_.size() && records_[i].seen) {
+        if (!(records_[i].record == record)) {
+            fail("Agreement",
+                 "machine " + std::to_string(machine.index + 1) + " has " + to_text(record) +
+                     ", others have " + to_text(records_[i].record));
+        }
+        return;
+    }
+    CSS_CHECK(i < records_.size() + 1000);
+    if (i >= records_.size()) {
+        records_.resize(i + 1);
+    }
+    records_[i] = {.seen = true, .record = record};
+    world_.trace.mix(i ^ record.members.bits() << 16U);
+    world_.trace.line(
+        world_.now, static_cast<int>(machine.index), "RECORD", "%s", to_text(record).c_str());
+    if (i > 0 && records_[i - 1].seen) {
+        check_successor(records_[i - 1].record, record);
+        check_not_needless(records_[i - 1].record, record);
+    }
+    if (i + 1 < records_.size() && records_[i + 1].seen) {
+        check_successor(record, records_[i + 1].record);
+    }
+}
+
+void Checkers::check_successor(const Record& before, const Record& after) const {
+    for (const NodeNumber n : world_.options.numbers) {
+        const bool stays = before.lists(after.listed(n));
+        if (after.unique[n] < before.unique[n]) {
+            fail("Monotonic", "unique goes back: " + to_text(after));
+        }
+        if (after.members.contains(n) && !stays && after.unique[n] <= before.unique[n]) {
+            fail("Monotonic", "a dropped instance is listed again: " + to_text(after));
+        }
+    }
+    if (after.members.empty()) {
+        fail("Agreement", "a record without members");
+    }
+    const Parameters& p = after.parameters;
+    if (2 * interval(p) > Duration{p.reboottime} || p.reboottime >= p.misscount ||
+        p.misscount >= p.disktimeout) {
+        fail("Parameters", "a record with time-outs against the rules");
+    }
+}
+
+void Checkers::on_publish(Machine& machine, const voting::Heartbeat& heartbeat) {
+    see_record(machine, heartbeat.record);
+    if (machine.daemon.instance.unique == heartbeat.unique &&
+        heartbeat.record.incarnation < machine.daemon.published) {
+        fail("Monotonic",
+             "an instance goes back to R" + std::to_string(heartbeat.record.incarnation.value()));
+    }
+    if (!machine.daemon.former_gone) {
+        fail("Restart", "writes its slot while its former life is not known to be gone");
+    }
+}
+
+void Checkers::on_heartbeat_landed(NodeNumber slot,
+                                   const voting::Heartbeat& before,
+                                   const voting::Heartbeat& after,
+                                   SectorVerdict verdict) {
+    if (verdict != SectorVerdict::kValid) {
+        fail("Codec", "an own heartbeat does not decode");
+    }
+    if (after.unique < before.unique ||
+        (after.unique == before.unique && after.sequence <= before.sequence)) {
+        fail("Monotonic",
+             "the slot of node " + std::to_string(slot.value()) + " goes back in time on a file");
+    }
+    if (after.record.incarnation < before.record.incarnation) {
+        fail("Monotonic",
+             "the record in the slot of node " + std::to_string(slot.value()) +
+                 " goes back on a file");
+    }
+}
+
+void Checkers::on_send(const Machine& machine, const netbeat::Heartbeat& heartbeat) {
+    const Record& record = heartbeat.record;
+    see_record(machine, record);
+    if (record.incarnation == Incarnation{}) {
+        return;
+    }
+    const unsigned holding = world_.disks->files_holding(machine.number, record.incarnation);
+    if (holding < world_.options.files / 2 + 1) {
+        fail("Durable",
+             "R" + std::to_string(record.incarnation.value()) + " is sent, but own H holds it on " +
+                 std::to_string(holding) + " files only");
+    }
+}
+
+void Checkers::on_notice(const Machine& machine, const core::Notice& notice) {
+    if (notice.kind == core::NoticeKind::kDecided || notice.kind == core::NoticeKind::kComplete) {
+        const std::size_t i = notice.incarnation.value();
+        if (i < records_.size() && records_[i].seen &&
+            !(records_[i].record.members == notice.members)) {
+            fail("Agreement",
+                 "machine " + std::to_string(machine.index + 1) + " reports members " +
+                     to_text(notice.members) + " of " + to_text(records_[i].record));
+        }
+    }
+}
+
+// ------------------------------------------------------- No split brain, Self-knowledge
+
+void Checkers::on_token(const Machine& machine, const core::LeaseUpdate& lease) {
+    if (lease.may_act) {
+        Incarnation& last = tokens_[machine.number];
+        if (lease.token < last) {
+            fail("Monotonic",
+                 "node " + std::to_string(machine.number.value()) + " hands out an older token");
+        }
+        last = lease.token;
+        const std::size_t i = lease.token.value();
+        const bool known = i < records_.size() && records_[i].seen;
+        if (!known || !records_[i].record.lists(machine.clients.instance)) {
+            fail("Self-knowledge",
+                 text_of(machine.clients.instance) + " may act under token " + std::to_string(i) +
+                     ", a record that does not list it");
+        }
+    }
+    if (lease.token <= told_) {
+        return;
+    }
+    CSS_CHECK(lease.token.value() < records_.size());
+    CSS_CHECK(records_[lease.token.value()].seen);
+    told_ = lease.token;
+    ++world_.counters.completions_told;
+    world_.trace.line(world_.now,
+                      static_cast<int>(machine.index),
+                      "TOLD",
+                      "%s is complete",
+                      to_text(told()).c_str());
+    for (const Machine& other : world_.machines) {
+        if (other.may_act(world_.now)) {
+            check_listed(other);
+        }
+    }
+}
+
+void Checkers::on_begin_acting(const Machine& machine) {
+    check_listed(machine);
+}
+
+void Checkers::check_listed(const Machine& machine) const {
+    for (std::size_t i = told_.value(); i < records_.size(); ++i) {
+        if (records_[i].seen && records_[i].record.lists(machine.clients.instance)) {
+            return;
+        }
+    }
+    fail("No split brain",
+         text_of(machine.clients.instance) + " on machine " + std::to_string(machine.index + 1) +
+             " may act while clients know " + to_text(told()) + " as complete");
+}
+
+// --------------------------------------------------------------------- No needless eviction
+
+SimTime Checkers::link_window() const {
+    const Parameters most = world_.options.largest();
+    return 2 * Duration{most.misscount}.count() + 2 * settle_max(most).count();
+}
+
+bool Checkers::long_silence_near(unsigned machine, NodeSet others) const {
+    const SimTime since = world_.now - link_window();
+    for (unsigned other = 0; other < world_.nodes(); ++other) {
+        if (other != machine && others.contains(world_.machines[other].number) &&
+            std::max(world_.network->long_silence(machine, other),
+                     world_.network->long_silence(other, machine)) >= since) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// No instance is dropped unless it stopped, was asked to, or had lost a link to another member.
+/// One that is a corner of no lost link is in every best clique.
+bool Checkers::departure_excused(Instance gone, const Record& before) const {
+    for (const Machine& machine : world_.machines) {
+        if (machine.number != gone.node || !machine.running() || machine.daemon.instance != gone) {
+            continue;
+        }
+        const bool well = machine.daemon.state == NodeState::kActive && !machine.daemon.leaving &&
+                          !machine.daemon.stopping && !machine.guardian.fencing &&
+                          machine.role == Role::kNode;
+        return !well || long_silence_near(machine.index, before.members);
+    }
+    return true;  // It does not run any more.
+}
+
+void Checkers::check_not_needless(const Record& before, const Record& after) const {
+    for (const NodeNumber n : before.members) {
+        if (after.lists(before.listed(n)) || evict_asked_[n] > world_.now - link_window()) {
+            continue;
+        }
+        if (!departure_excused(before.listed(n), before)) {
+            fail("No needless eviction",
+                 text_of(before.listed(n)) + " is dropped by " + to_text(after) +
+                     " without a reason");
+        }
+    }
+}
+
+void Checkers::on_fence_self(const Machine& machine, const core::FenceSelf& order) {
+    if (order.reason != core::StopReason::kLeaseLapsed) {
+        return;
+    }
+    const Parameters most = world_.options.largest();
+    const SimTime window =
+        2 * Duration{most.disktimeout}.count() + 2 * Duration{most.misscount}.count();
+    NodeSet all;
+    for (const NodeNumber n : world_.options.numbers) {
+        all.insert(n);
+    }
+    const bool excused =
+        machine.excused_at > world_.now - window || long_silence_near(machine.index, all);
+    if (!excused && machine.role == Role::kNode) {
+        fail("No needless eviction", "the lease of a healthy, connected node lapsed");
+    }
+}
+
+}  // namespace css::sim

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/simulator/world.h"
+
+namespace css::sim {
+
+/// The invariants of PROTOCOL 9, judged from outside: from what daemons publish, tell their clients
+/// and are seen to do, never from what they think. A broken one throws a Violation.
+class Checkers {
+public:
+    explicit Checkers(World& world);
+
+    // What daemons do, as it happens.
+    void on_publish(Machine& machine, const voting::Heartbeat& heartbeat);
+    void on_send(const Machine& machine, const netbeat::Heartbeat& heartbeat);
+    void on_heartbeat_landed(NodeNumber slot,
+                             const voting::Heartbeat& before,
+                             const voting::Heartbeat& after,
+                             SectorVerdict verdict);
+    void on_notice(const Machine& machine, const core::Notice& notice);
+    void on_token(const Machine& machine, const core::LeaseUpdate& lease);
+    void on_begin_acting(const Machine& machine);
+    void on_fence_self(const Machine& machine, const core::FenceSelf& order);
+
+    // What administrators do: reasons for a node to go.
+    void on_eviction_asked(NodeNumber node) { evict_asked_[node] = world_.now; }
+
+    /// The newest record that anybody told its clients is complete; R_0 before.
+    [[nodiscard]] const Record& told() const;
+    [[nodiscard]] const Record& newest() const { return records_.back().record; }
+
+private:
+    struct Seen {
+        bool seen = false;
+        Record record;
+    };
+
+    void see_record(const Machine& machine, const Record& record);
+    void check_successor(const Record& before, const Record& after) const;
+    void check_not_needless(const Record& before, const Record& after) const;
+    [[nodiscard]] bool departure_excused(Instance gone, const Record& before) const;
+    [[nodiscard]] bool long_silence_near(unsigned machine, NodeSet others) const;
+    void check_listed(const Machine& machine) const;
+    [[nodiscard]] SimTime link_window() const;
+    [[noreturn]] void fail(const char* invariant, const std::string& what) const;
+
+    World& world_;
+    std::vector<Seen> records_;    ///< By incarnation.
+    Incarnation told_;             ///< Largest token that any client was given.
+    PerNode<Incarnation> tokens_;  ///< Of each node, over all its lives.
+    PerNode<SimTime> evict_asked_;
+};
+
+}  // namespace css::sim

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cssd/base/timing.h"
+#include "cssd/base/types.h"
+#include "tests/simulator/event_queue.h"
+#include "tests/simulator/fault_kind.h"
+
+namespace css::sim {
+
+/// What a fence does to the host (INTERFACE, fence_action).
+enum class FenceMode : std::uint8_t { kReboot, kKillClients };
+
+/// Everything that shapes a run, drawn from its seed and then overridden by the command line.
+/// Times are true nanoseconds, ratios per thousand.
+struct Options {
+    std::uint64_t seed = 1;
+    std::vector<NodeNumber> numbers;     ///< One machine each; gaps are deleted nodes.
+    std::vector<std::uint32_t> weights;  ///< Of the nodes, in the order of `numbers`.
+    unsigned files = 3;
+    std::size_t sector_size = 512;
+    unsigned interconnects = 1;
+    /// [0] is in force at first; changes take single time-outs from the others.
+    std::vector<Parameters> palette;
+    FenceMode fence = FenceMode::kReboot;
+    bool fence_command = false;  ///< E4 is configured.
+    SimTime stop_max = 0;        ///< A fence has taken effect at most so long after its cause.
+    SimTime network_delay_min = 0;
+    SimTime network_delay_max = 0;
+    SimTime disk_latency_min = 0;
+    SimTime disk_latency_max = 0;
+    unsigned loss_permille = 0;
+    unsigned duplicate_permille = 0;
+    unsigned reorder_permille = 0;   ///< Datagrams that take several times the longest delay.
+    unsigned stall_permille = 0;     ///< Outputs interrupted by a short stop of the daemon.
+    unsigned split_permille = 0;     ///< Cycles whose sectors land and are read at different times.
+    std::uint16_t insane_files = 0;  ///< May lose what was acknowledged: a minority, by index.
+    SimTime fault_phase = 0;
+    SimTime fault_gap = 0;  ///< Mean time between two faults.
+    std::array<std::uint8_t, kFaultKinds> mix{};
+    bool final_partition = false;  ///< After recovery: a fixed cut, and the best cohort.
+
+    [[nodiscard]] unsigned nodes() const { return static_cast<unsigned>(numbers.size()); }
+    [[nodiscard]] const Parameters& initial() const { return palette.front(); }
+    /// The largest of each time-out that the run may use.
+    [[nodiscard]] Parameters largest() const;
+    [[nodiscard]] std::string describe() const;
+};
+
+/// The node counts, sizes and time-outs of the command line; zero: as drawn.
+struct Overrides {
+    unsigned nodes = 0;
+    unsigned files = 0;
+    unsigned interconnects = 0;
+    std::size_t sector_size = 0;
+    std::int64_t misscount_ms = 0;
+    std::int64_t disktimeout_ms = 0;
+    std::int64_t reboottime_ms = 0;
+    std::int64_t fault_phase_ms = 0;
+    std::string faults;  ///< Comma-separated names: only these. `none`: none. Empty: as drawn.
+};
+
+Options draw_options(std::uint64_t seed, const Overrides& overrides);
+/// No faults, perfect network, fixed sizes: the ground that latency and bench runs stand on.
+Options quiet_options(std::uint64_t seed, unsigned nodes, unsigned files, const Parameters& p);
+
+}  // namespace css::sim

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <vector>
+
+#include "tests/simulator/world.h"
+
+namespace css::sim {
+
+/// One entry of a run's schedule. Everything about it is fixed beforehand, so that leaving others
+/// out does not change it; whether it can be done is decided by the state it meets.
+struct FaultAction {
+    SimTime at = 0;
+    FaultKind kind = FaultKind::kHealLinks;
+    unsigned a = 0;  ///< A node, by index.
+    unsigned b = 0;  ///< Another.
+    unsigned file = 0;
+    SimTime duration = 0;
+    std::uint64_t salt = 0;  ///< For what else must be chosen.
+};
+
+/// Draws the schedule and carries it out within the assumptions of PROTOCOL 9: what loses data is
+/// a minority of files, fixed for the run; clones only beside a healthy original; everything ends
+/// with the fault phase.
+class Planner {
+public:
+    explicit Planner(World& world);
+
+    void schedule();
+    void on_fault(const Event& event);
+    void on_tick(const Event& event);
+    /// The end of the fault phase: everything reachable, running and wanted again.
+    void heal_all();
+
+private:
+    void draw();
+    void network_fault(const FaultAction& action, Prng& prng);
+    void partition(const FaultAction& action, Prng& prng);
+    void disk_fault(const FaultAction& action, Prng& prng);
+    void file_fault(const FaultAction& action, Prng& prng);
+    void host_fault(const FaultAction& action, Prng& prng);
+    void guest_fault(const FaultAction& action);
+    void request_fault(const FaultAction& action, Prng& prng);
+    void set_parameters(Machine& machine, Prng& prng);
+    void ask(Machine& machine, const core::OperatorRequest& request);
+    [[nodiscard]] bool may_touch(const Machine& machine) const;
+
+    World& world_;
+    SimTime misscount_;
+    std::vector<FaultAction> actions_;
+};
+
+}  // namespace css::sim

@@ -1,0 +1,160 @@
+#include "tests/simulator/run.h"
+
+#include "tests/simulator/best_cohort.h"
+#include "tests/simulator/simulation.h"
+
+namespace css::sim {
+namespace {
+
+/// Recovery that section 7 lets wait for disktimeout: formation by another host, a victim that no
+/// witness can vouch for. Two such waits may follow one another.
+SimTime bound_long(const Options& options) {
+    const Parameters most = options.largest();
+    const Duration once = stretched(Duration{most.disktimeout} + Duration{most.reboottime}) +
+                          Duration{most.misscount} + settle_max(most) + 60 * interval(most);
+    return 2 * once.count() + 10'000'000'000;
+}
+
+/// Recovery without such a wait: silence, settling, one reconfiguration after the other.
+SimTime bound_short(const Options& options) {
+    const Parameters most = options.largest();
+    const Duration once =
+        2 * Duration{most.misscount} + Duration{most.reboottime} + settle_max(most);
+    return once.count() * 2 + 10'000'000'000;
+}
+
+[[noreturn]] void not_live(const std::string& invariant, const std::string& what) {
+    throw Violation{Verdict::kLiveness, invariant, what};
+}
+
+std::string nodes_text(std::uint64_t mask) {
+    std::string text = "machines {";
+    for (unsigned i = 0; i < 64; ++i) {
+        text += (mask >> i & 1U) != 0 ? " " + std::to_string(i + 1) : "";
+    }
+    return text + " }";
+}
+
+void check_progress(Simulation& sim) {
+    const Options& options = sim.world.options;
+    const SimTime begin = sim.world.now;
+    const SimTime bound = bound_long(options);
+    const SimTime step = sim.world.beat().count() / 2;
+    const std::uint64_t long_before =
+        sim.world.counters.confirm_rules[static_cast<std::size_t>(core::ConfirmRule::kE3Long)];
+    if (!sim.run_until_holds(begin + bound, step, [&] { return sim.all_in(); })) {
+        not_live("Progress",
+                 "not everybody is in " + std::to_string(bound / 1'000'000'000) +
+                     " s after the last fault; acting: " + nodes_text(sim.acting()) +
+                     ", complete: " + to_text(sim.checkers.told()));
+    }
+    const SimTime took = sim.world.now - begin;
+    Counters& counters = sim.world.counters;
+    counters.recovery_permille_max =
+        std::max(counters.recovery_permille_max, static_cast<std::uint64_t>(took * 1000 / bound));
+    sim.world.trace.line(
+        sim.world.now, -1, "RECOVERED", "in %.3f s", static_cast<double>(took) / 1e9);
+    if (took > bound_short(options)) {
+        ++counters.recoveries_long;
+        const std::uint64_t long_now =
+            counters.confirm_rules[static_cast<std::size_t>(core::ConfirmRule::kE3Long)];
+        if (long_now == long_before) {
+            not_live("Progress",
+                     "recovery took " + std::to_string(took / 1'000'000) +
+                         " ms though nothing demanded E3 long");
+        }
+    }
+}
+
+/// With everything well for twice misscount nothing changes any more.
+void check_quiet(Simulation& sim) {
+    const Incarnation before = sim.checkers.newest().incarnation;
+    const SimTime wait = 2 * Duration{sim.world.options.largest().misscount}.count();
+    sim.run_until(sim.world.now + wait);
+    if (sim.checkers.newest().incarnation != before) {
+        // Parameter changes that wait for their moment may still come; departures may not.
+        if (!sim.all_in()) {
+            not_live("Progress", "a healthy cluster changed: " + to_text(sim.checkers.newest()));
+        }
+    }
+}
+
+/// Best cohort: a cut that stays, of any shape, and the one set that must be left.
+void check_partition(Simulation& sim) {
+    World& world = sim.world;
+    Prng prng{world.options.seed, 7};
+    const unsigned nodes = world.nodes();
+    const std::uint64_t side = prng.next();
+    const bool clean = prng.coin();
+    const std::uint64_t density = prng.below(4);
+    for (unsigned a = 0; a < nodes; ++a) {
+        for (unsigned b = a + 1; b < nodes; ++b) {
+            const bool drawn = prng.chance(density, 8);
+            const bool crosses = (side >> a & 1U) != (side >> b & 1U);
+            if (clean ? !crosses : !drawn) {
+                continue;
+            }
+            world.trace.line(world.now, -1, "CUT", "machines %u %u", a + 1, b + 1);
+            if (prng.chance(1, 4)) {
+                sim.network.cut(a, b, SimTime{1} << 60);
+            } else {
+                sim.network.cut_both(a, b, SimTime{1} << 60);
+            }
+        }
+    }
+    std::vector<std::uint64_t> edges(nodes);
+    std::vector<std::uint32_t> weights;
+    for (unsigned a = 0; a < nodes; ++a) {
+        for (unsigned b = 0; b < nodes; ++b) {
+            if (a != b && sim.network.linked(a, b)) {
+                edges[a] |= std::uint64_t{1} << b;
+            }
+        }
+        weights.push_back(world.machines[a].weight);
+    }
+    const std::uint64_t best = BestCohort{edges, weights}.members();
+    ++world.counters.partitions_checked;
+    sim.run_until(world.now + bound_long(world.options));
+    if (sim.acting() != best) {
+        not_live("Best cohort",
+                 "expected " + nodes_text(best) + ", acting " + nodes_text(sim.acting()) +
+                     ", complete " + to_text(sim.checkers.told()));
+    }
+}
+
+void run_phases(Simulation& sim) {
+    const Options& options = sim.world.options;
+    sim.world.faults_on = true;
+    sim.start(options.fault_phase / 10);
+    sim.planner.schedule();
+    sim.run_until(options.fault_phase);
+    sim.world.trace.line(sim.world.now, -1, "HEALED", "all faults end");
+    sim.planner.heal_all();
+    check_progress(sim);
+    check_quiet(sim);
+    if (options.final_partition && options.nodes() <= 16) {
+        check_partition(sim);
+    }
+}
+
+}  // namespace
+
+RunResult run_seed(const Options& options, Counters& counters, TraceMode trace) {
+    RunResult result;
+    Simulation sim{options, counters};
+    sim.world.trace.set_mode(trace);
+    try {
+        run_phases(sim);
+    } catch (const Violation& violation) {
+        result.verdict = violation.verdict;
+        result.invariant = violation.invariant;
+        result.what = violation.what;
+    }
+    ++counters.runs;
+    result.at = sim.world.now;
+    result.hash = sim.world.trace.hash();
+    result.last_lines = sim.world.trace.kept();
+    return result;
+}
+
+}  // namespace css::sim

@@ -1,0 +1,200 @@
+#include "tests/simulator/runtime.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tests/simulator/checkers.h"
+#include "tests/simulator/disks.h"
+#include "tests/simulator/fencing.h"
+#include "tests/simulator/lifecycle.h"
+#include "tests/simulator/network.h"
+
+namespace css::sim {
+
+void Runtime::step(Machine& machine, const core::Input& input) {
+    CSS_CHECK(machine.daemon.arbiter != nullptr);
+    CSS_CHECK(!machine.daemon.interrupted);
+    ++world_.counters.steps;
+    machine.daemon.arbiter->step(machine.clock.local(world_.now), input);
+    core::Output output = machine.daemon.arbiter->take_output();
+    carry_out(machine, output, Stage::kLease);
+}
+
+void Runtime::on_wake(Machine& machine) {
+    Daemon& daemon = machine.daemon;
+    if (world_.now < daemon.wake_event_at) {
+        return;  // A later one is under way.
+    }
+    daemon.wake_event_at = 0;
+    if (machine.clock.local(world_.now) < daemon.wake_at) {
+        schedule_wake(machine);
+        return;
+    }
+    step(machine, core::Tick{});
+}
+
+void Runtime::on_resume(Machine& machine) {
+    Daemon& daemon = machine.daemon;
+    if (daemon.paused_until > world_.now) {
+        return;
+    }
+    daemon.held_back = 0;
+    if (daemon.interrupted) {
+        daemon.interrupted = false;
+        core::Output rest = std::move(daemon.rest);
+        carry_out(machine, rest, daemon.rest_stage);
+    }
+}
+
+void Runtime::pause(Machine& machine, SimTime until) {
+    Daemon& daemon = machine.daemon;
+    until = std::min(until, world_.options.fault_phase);
+    if (until <= std::max(daemon.paused_until, world_.now) || !machine.running()) {
+        return;
+    }
+    daemon.paused_until = until;
+    // Before anything that is put off to this time: it is pushed first.
+    world_.at(until, EventKind::kResume, machine.index, daemon.life);
+}
+
+void Runtime::request(Machine& machine, core::OperatorRequest request) {
+    request.id = ++world_.requests;
+    step(machine, request);
+}
+
+// ------------------------------------------------------------------------------- effects
+
+void Runtime::carry_out(Machine& machine, core::Output& output, Stage from) {
+    switch (from) {
+        case Stage::kLease:
+            if (interrupted(machine, output, Stage::kLease)) {
+                return;
+            }
+            if (output.lease) {
+                world_.fencing->tell(machine, *output.lease);
+            }
+            [[fallthrough]];
+        case Stage::kCycles:
+            if (interrupted(machine, output, Stage::kCycles)) {
+                return;
+            }
+            carry_out_cycles(machine, output);
+            [[fallthrough]];
+        case Stage::kHeartbeat:
+            if (interrupted(machine, output, Stage::kHeartbeat)) {
+                return;
+            }
+            if (output.heartbeat) {
+                world_.checkers->on_send(machine, *output.heartbeat);
+                world_.network->send(machine, *output.heartbeat);
+            }
+            [[fallthrough]];
+        case Stage::kRest:
+            if (interrupted(machine, output, Stage::kRest)) {
+                return;
+            }
+            carry_out_rest(machine, output);
+            break;
+    }
+}
+
+bool Runtime::interrupted(Machine& machine, core::Output& output, Stage next) {
+    Daemon& daemon = machine.daemon;
+    const unsigned share = world_.faults_on ? world_.options.stall_permille : 0;
+    if (share != 0 && machine.protected_until <= world_.now &&
+        world_.prng_host.chance(share, 4000)) {
+        // Mostly shorter than an interval, now and then longer than any time-out of the network.
+        const SimTime misscount = world_.options.initial().misscount.count() * 1'000'000;
+        pause(machine, world_.now + world_.prng_host.log_range(1'000'000, 2 * misscount));
+        machine.excused_at = world_.now;
+        ++world_.counters.faults[static_cast<std::size_t>(FaultKind::kStall)];
+    }
+    if (daemon.paused_until <= world_.now) {
+        return false;
+    }
+    machine.excused_at = daemon.paused_until;
+    daemon.interrupted = true;
+    daemon.rest_stage = next;
+    daemon.rest = std::move(output);
+    return true;
+}
+
+void Runtime::carry_out_cycles(Machine& machine, const core::Output& output) {
+    for (const core::CycleOrder& order : output.cycles) {
+        if (order.own) {
+            world_.checkers->on_publish(machine, order.own->heartbeat);
+            machine.daemon.instance = {machine.number, order.own->heartbeat.unique};
+            machine.daemon.state = order.own->heartbeat.state;
+            machine.daemon.published = order.own->heartbeat.record.incarnation;
+        }
+        world_.disks->submit(machine, order);
+    }
+}
+
+void Runtime::carry_out_rest(Machine& machine, core::Output& output) {
+    for (const core::Notice& notice : output.notices) {
+        count(machine, notice);
+    }
+    for (const Instance victim : output.fence) {
+        world_.fencing->run_fence_command(machine, victim);
+    }
+    machine.daemon.wake_at = output.wake_at;
+    if (output.drain) {
+        world_.fencing->drain(machine);
+    }
+    if (output.fence_self) {
+        world_.fencing->fence_self(machine, *output.fence_self);
+    }
+    if (output.exit) {
+        world_.lifecycle->daemon_exits(machine, *output.exit);
+        return;
+    }
+    schedule_wake(machine);
+}
+
+/// One wake is under way at a time unless an earlier one is needed. Most outputs only put the wake
+/// off: then the old one fires, finds itself early and is pushed again.
+void Runtime::schedule_wake(Machine& machine) {
+    Daemon& daemon = machine.daemon;
+    if (daemon.wake_at == kForever) {
+        return;
+    }
+    const SimTime when = machine.clock.when(daemon.wake_at, world_.now);
+    if (daemon.wake_event_at != 0 && daemon.wake_event_at <= when) {
+        return;
+    }
+    daemon.wake_event_at = when;
+    world_.at(when, EventKind::kWake, machine.index, daemon.life);
+}
+
+void Runtime::count(const Machine& machine, const core::Notice& notice) {
+    Counters& counters = world_.counters;
+    ++counters.notices[static_cast<std::size_t>(notice.kind)];
+    ++counters.confirm_rules[static_cast<std::size_t>(notice.confirmed_by)];
+    if (notice.kind == core::NoticeKind::kLeaseLost) {
+        ++counters.stop_reasons[static_cast<std::size_t>(notice.stop)];
+    }
+    if (notice.kind == core::NoticeKind::kStartRefused) {
+        ++counters.start_refusals[static_cast<std::size_t>(notice.start)];
+    }
+    if (notice.kind == core::NoticeKind::kDecided) {
+        ++counters.triggers[static_cast<std::size_t>(notice.cause)];
+    }
+    if (notice.kind == core::NoticeKind::kRequestDone) {
+        ++counters.request_results[static_cast<std::size_t>(notice.request_result)];
+    }
+    world_.trace.mix(static_cast<std::uint64_t>(world_.now) * 64 +
+                     static_cast<std::uint64_t>(notice.kind));
+    world_.trace.mix(notice.members.bits() ^ notice.incarnation.value() << 32U ^
+                     notice.unique.value());
+    world_.checkers->on_notice(machine, notice);
+    if (world_.trace.on()) {
+        world_.trace.line(world_.now,
+                          static_cast<int>(machine.index),
+                          name_of(notice.kind),
+                          "%s",
+                          to_text(notice).c_str());
+    }
+}
+
+}  // namespace css::sim
