@@ -4,27 +4,37 @@
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 /// Little-endian integers by shifts, never by casts. The cursors do not check the end: whoever uses
 /// them has checked the size first.
 namespace css::netbeat::bytes {
 
+namespace detail {
+
+// Spelled out by index, not as a loop: compilers turn this into one plain load or store.
+template <class Integer, std::size_t... kIndex>
+inline void store(std::byte* at, Integer value, std::index_sequence<kIndex...> /*all*/) {
+    ((at[kIndex] = static_cast<std::byte>(value >> (8 * kIndex))), ...);
+}
+
+template <class Integer, std::size_t... kIndex>
+[[nodiscard]] inline Integer load(const std::byte* at, std::index_sequence<kIndex...> /*all*/) {
+    return static_cast<Integer>((... | (static_cast<Integer>(at[kIndex]) << (8 * kIndex))));
+}
+
+}  // namespace detail
+
 template <class Integer>
 inline void store(std::byte* at, Integer value) {
     static_assert(std::is_unsigned_v<Integer>);
-    for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-        at[i] = static_cast<std::byte>(value >> (8 * i));
-    }
+    detail::store(at, value, std::make_index_sequence<sizeof(Integer)>{});
 }
 
 template <class Integer>
 [[nodiscard]] inline Integer load(const std::byte* at) {
     static_assert(std::is_unsigned_v<Integer>);
-    Integer value = 0;
-    for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-        value = static_cast<Integer>(value | (static_cast<Integer>(at[i]) << (8 * i)));
-    }
-    return value;
+    return detail::load<Integer>(at, std::make_index_sequence<sizeof(Integer)>{});
 }
 
 class Writer {
