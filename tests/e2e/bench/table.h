@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/e2e/harness/lab.h"
+
+/// The measured figures of `tools/bench`: real daemons, the harness of the end-to-end tests.
+namespace css::e2e::bench {
+
+/// Each prints its table and returns whether every figure is within its bound.
+bool failover(unsigned runs);
+bool steady(milliseconds time);
+
+/// Middle value; of an even count the higher of the two.
+double median(std::vector<double> values);
+
+}  // namespace css::e2e::bench

@@ -1,0 +1,90 @@
+#include "tests/e2e/harness/disks.h"
+
+#include <iterator>
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cssd/base/check.h"
+#include "cssd/base/unique_fd.h"
+
+namespace css::e2e {
+namespace {
+
+constexpr off_t kDiskSize = off_t{2} << 20;
+
+void make_file(const std::string& path) {
+    const UniqueFd fd{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+    CSS_CHECK(fd.get() >= 0);
+    CSS_CHECK(::ftruncate(fd.get(), kDiskSize) == 0);
+}
+
+}  // namespace
+
+VotingDisks::VotingDisks(const Options& options, const std::string& directory)
+    : options_(options), paths_(options.nodes) {
+    for (unsigned f = 1; f <= options.files; ++f) {
+        const std::string file = directory + "/vote" + std::to_string(f) + ".img";
+        switch (options.kind) {
+            case DiskKind::kFreezable: add_freezable(); break;
+            case DiskKind::kPlain: {
+                directories_.emplace_back();
+                add_for_all(directories_.back().file("vote" + std::to_string(f)));
+                break;
+            }
+            case DiskKind::kLoop:
+                make_file(file);
+                add_loops(file);
+                break;
+        }
+    }
+}
+
+void VotingDisks::add_for_all(const std::string& path) {
+    for (auto& own : paths_) {
+        own.push_back(path);
+    }
+}
+
+void VotingDisks::add_freezable() {
+    directories_.emplace_back();
+    auto made = test::FreezableDisk::make(directories_.back(), std::vector<std::byte>(kDiskSize));
+    CSS_CHECK(made.has_value());
+    freezable_.push_back(std::move(made).value());
+    add_for_all(freezable_.back().path());
+}
+
+void VotingDisks::add_loops(const std::string& file) {
+    for (auto& own : paths_) {
+        auto made = test::LoopDevice::attach(file, options_.sector_size);
+        CSS_CHECK(made.has_value());
+        loops_.push_back(std::move(made).value());
+        own.push_back(loops_.back().path());
+    }
+}
+
+const std::vector<std::string>& VotingDisks::paths(unsigned node) const {
+    return paths_.at(node - 1);
+}
+
+void VotingDisks::freeze(unsigned file) {
+    CSS_CHECK(file >= 1 && file <= freezable_.size());
+    std::next(freezable_.begin(), static_cast<std::ptrdiff_t>(file) - 1)->freeze();
+}
+
+void VotingDisks::thaw(unsigned file) {
+    CSS_CHECK(file >= 1 && file <= freezable_.size());
+    std::next(freezable_.begin(), static_cast<std::ptrdiff_t>(file) - 1)->thaw();
+}
+
+void VotingDisks::set_access(unsigned node, unsigned file, Access access) {
+    CSS_CHECK(options_.kind == DiskKind::kLoop);
+    const UniqueFd fd{::open(paths(node).at(file - 1).c_str(), O_RDONLY | O_CLOEXEC)};
+    CSS_CHECK(fd.get() >= 0);
+    const int flag = access == Access::kReadOnly ? 1 : 0;
+    CSS_CHECK(::ioctl(fd.get(), BLKROSET, &flag) == 0);
+}
+
+}  // namespace css::e2e

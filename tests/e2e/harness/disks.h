@@ -1,0 +1,54 @@
+#pragma once
+
+#include <list>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/voting_io/disks.h"
+
+/// Voting files of the tests: places for `votefile create`, and what can go wrong with them.
+namespace css::e2e {
+
+enum class DiskKind {
+    kLoop,       ///< Loop devices with direct I/O over files in memory, one for each node and file.
+    kPlain,      ///< Plain files on the machine's disk.
+    kFreezable,  ///< Loop devices over file systems that can be frozen: every write hangs.
+};
+
+enum class Access { kReadWrite, kReadOnly };
+
+/// Each node's paths to the disks that all share. Main thread only.
+class VotingDisks {
+public:
+    struct Options {
+        DiskKind kind = DiskKind::kLoop;
+        unsigned nodes = 1;
+        unsigned files = 1;
+        unsigned sector_size = 512;
+    };
+    /// Plain files and the loop devices' backing files are made in the directory.
+    VotingDisks(const Options& options, const std::string& directory);
+
+    /// [f - 1] is the node's path to file f.
+    [[nodiscard]] const std::vector<std::string>& paths(unsigned node) const;
+
+    /// Writes of every node no longer come back until thaw(). kFreezable only.
+    void freeze(unsigned file);
+    void thaw(unsigned file);
+    /// Read-only: the device refuses every write of this node. kLoop only.
+    void set_access(unsigned node, unsigned file, Access access);
+
+private:
+    void add_for_all(const std::string& path);
+    void add_freezable();
+    void add_loops(const std::string& file);
+
+    Options options_;
+    std::list<test::TemporaryDirectory> directories_;  // Before what lies in them.
+    std::list<test::FreezableDisk> freezable_;
+    std::list<test::LoopDevice> loops_;
+    std::vector<std::vector<std::string>> paths_;  ///< [node - 1][file - 1].
+};
+
+}  // namespace css::e2e

@@ -1,0 +1,290 @@
+#include "tests/e2e/harness/lab.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cssd/base/check.h"
+#include "cssd/config/duration.h"
+#include "cssd/runtime/control_client.h"
+#include "tests/e2e/harness/overlap.h"
+#include "tests/e2e/harness/scratch.h"
+
+namespace css::e2e {
+namespace {
+
+constexpr const char* kClusterName = "lab";
+
+bool can_make_namespace() {
+    const Finished tried = run({"unshare", "--net", "true"});
+    return tried.ok();
+}
+
+}  // namespace
+
+std::string missing_here() {
+    if (::geteuid() != 0) {
+        return "needs root, for network namespaces and loop devices";
+    }
+    if (!can_make_namespace()) {
+        return "needs network namespaces (unshare --net fails here)";
+    }
+    if (::access("/dev/loop-control", R_OK | W_OK) != 0) {
+        return "needs loop devices (no usable /dev/loop-control)";
+    }
+    return "";
+}
+
+Lab::Lab(const LabOptions& options)
+    : options_(options),
+      directory_(make_scratch()),
+      network_(options.nodes, options.networks),
+      disks_({options.disks, options.nodes, options.files, options.sector_size}, directory_) {
+    for (unsigned node = 1; node <= options_.nodes; ++node) {
+        nodes_.push_back(std::make_unique<Node>());
+    }
+    write_configuration();
+    format();
+}
+
+Lab::~Lab() {
+    for (unsigned node = 1; node <= options_.nodes; ++node) {
+        (void)power_off(node);
+        (void)wait_silent(node);
+    }
+    nodes_.clear();
+    if (!keep_logs_) {
+        remove_scratch(directory_);
+    }
+}
+
+Members Lab::everybody() const {
+    Members all;
+    for (unsigned node = 1; node <= options_.nodes; ++node) {
+        all.insert(node);
+    }
+    return all;
+}
+
+std::string Lab::node_dir(unsigned node) const {
+    return directory_ + "/" + node_name(node);
+}
+
+std::string Lab::client_log(unsigned node) const {
+    return node_dir(node) + "/client.log";
+}
+
+std::string Lab::alert_log(unsigned node) const {
+    std::ifstream file{node_dir(node) + "/log/alert.log"};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+void Lab::write_configuration() {
+    const std::string key = directory_ + "/cluster.key";
+    CSS_CHECK(run({CSS_E2E_CRSCTL, "create", "css", "key", key}).ok());
+    std::ofstream nodes{directory_ + "/nodes"};
+    for (unsigned node = 1; node <= options_.nodes; ++node) {
+        nodes << node_name(node);
+        for (unsigned k = 1; k <= options_.networks; ++k) {
+            nodes << ' ' << network_.address(node, k);
+        }
+        nodes << '\n';
+        CSS_CHECK(::mkdir(node_dir(node).c_str(), 0755) == 0);
+        CSS_CHECK(::mkdir(run_dir(node).c_str(), 0755) == 0);
+        std::ofstream config{node_dir(node) + "/cssd.conf"};
+        config << "cluster_name = " << kClusterName << "\nnodes_file = " << directory_
+               << "/nodes\nkey_file = " << key << "\nrun_dir = " << run_dir(node)
+               << "\nlog_dir = " << node_dir(node) << "/log\nfence_action = exit\n";
+        for (const std::string& path : disks_.paths(node)) {
+            config << "voting_file = " << path << '\n';
+        }
+        config << options_.more_configuration;
+    }
+}
+
+void Lab::format() {
+    Words words{CSS_E2E_VOTEFILE,
+                "create",
+                "--cluster-name",
+                kClusterName,
+                "--misscount",
+                config::format_duration(options_.misscount),
+                "--disktimeout",
+                config::format_duration(options_.disktimeout),
+                "--reboottime",
+                config::format_duration(options_.reboottime)};
+    const std::vector<std::string>& paths = disks_.paths(1);
+    words.insert(words.end(), paths.begin(), paths.end());
+    const Finished formatted = run(words);
+    if (!formatted.ok()) {
+        (void)::write(STDERR_FILENO, formatted.err.data(), formatted.err.size());
+    }
+    CSS_CHECK(formatted.ok());
+}
+
+bool Lab::start(unsigned node) {
+    at(node).daemon = Child{
+        {CSS_E2E_CSSD, "--config", node_dir(node) + "/cssd.conf"},
+        {.network_namespace = network_.namespace_of(node), .output = node_dir(node) + "/cssd.out"}};
+    const bool answers = wait_until(
+        [this, node] {
+            return !at(node).daemon.running() ||
+                   runtime::ControlClient::connect(run_dir(node)).has_value();
+        },
+        kPatience);
+    if (!answers || !at(node).daemon.running()) {
+        return false;
+    }
+    at(node).events.follow(CSS_E2E_CRSCTL, run_dir(node));
+    return true;
+}
+
+bool Lab::form() {
+    const Nanos begin = boottime_now();
+    for (const unsigned node : everybody()) {
+        if (!start(node)) {
+            return false;
+        }
+    }
+    return wait_complete(everybody(), begin);
+}
+
+void Lab::start_client(unsigned node) {
+    at(node).client = Child{{CSS_E2E_CLIENT, run_dir(node), node_name(node), client_log(node)},
+                            {.network_namespace = network_.namespace_of(node),
+                             .output = node_dir(node) + "/client.out"}};
+}
+
+Nanos Lab::power_off(unsigned node) {
+    // The daemon first: it must not see its guardians go and say good-bye.
+    at(node).daemon.signal(SIGKILL);
+    const Nanos when = boottime_now();
+    for (const pid_t pid : processes(node)) {
+        (void)::kill(pid, SIGKILL);
+    }
+    at(node).daemon.kill();
+    at(node).client.kill();
+    return when;
+}
+
+bool Lab::wait_silent(unsigned node, milliseconds patience) {
+    return wait_until(
+        [this, node] {
+            (void)at(node).daemon.running();  // Reaps it.
+            (void)at(node).client.running();
+            return processes(node).empty();
+        },
+        patience);
+}
+
+std::vector<pid_t> Lab::processes(unsigned node) const {
+    return processes_in(network_.namespace_of(node));
+}
+
+Finished Lab::crsctl(unsigned node, Words words, milliseconds patience) {
+    words.insert(words.begin(), {CSS_E2E_CRSCTL, "--run-dir", run_dir(node)});
+    return run(words, network_.namespace_of(node), patience);
+}
+
+Finished Lab::olsnodes(unsigned node, Words words) {
+    words.insert(words.begin(), {CSS_E2E_OLSNODES, "--run-dir", run_dir(node)});
+    return run(words, network_.namespace_of(node));
+}
+
+bool Lab::wait_until(const std::function<bool()>& holds, milliseconds patience) {
+    // What is waited for may also change without an event, so it is looked at this often besides.
+    constexpr int kLookMillis = 20;
+    const Nanos deadline = boottime_now() + nanos(patience);
+    for (;;) {
+        for (const auto& node : nodes_) {
+            node->events.pump();
+        }
+        if (holds()) {
+            return true;
+        }
+        if (boottime_now() >= deadline) {
+            return false;
+        }
+        std::vector<pollfd> streams;
+        for (const auto& node : nodes_) {
+            streams.push_back({node->events.fd(), POLLIN, 0});
+        }
+        (void)::poll(streams.data(), streams.size(), kLookMillis);
+    }
+}
+
+std::optional<Told> Lab::wait_told(unsigned node,
+                                   const Matches& matches,
+                                   Nanos since,
+                                   milliseconds patience) {
+    std::optional<Told> found;
+    (void)wait_until(
+        [&] {
+            found = at(node).events.find(matches, since);
+            return found.has_value();
+        },
+        patience);
+    return found;
+}
+
+bool Lab::wait_complete(const Members& members, Nanos since, milliseconds patience) {
+    return wait_until(
+        [&] {
+            return std::ranges::all_of(members, [&](unsigned node) {
+                return at(node).events.find(complete(members), since).has_value();
+            });
+        },
+        patience);
+}
+
+void Lab::watch_for(milliseconds time) {
+    (void)wait_until([] { return false; }, time);
+}
+
+const std::vector<Told>& Lab::told_by(unsigned node) {
+    at(node).events.pump();
+    return at(node).events.all();
+}
+
+std::vector<std::string> Lab::violations() {
+    std::map<unsigned, std::vector<Told>> told;
+    std::map<unsigned, std::vector<Acted>> acted;
+    for (const unsigned node : everybody()) {
+        told[node] = told_by(node);
+        acted[node] = read_client_log(client_log(node));
+    }
+    return find_violations(told, acted);
+}
+
+std::size_t Lab::client_lines(unsigned node) const {
+    return read_client_log(client_log(node)).size();
+}
+
+Nanos Lab::last_client_line(unsigned node) const {
+    const auto lines = read_client_log(client_log(node));
+    return lines.empty() ? 0 : lines.back().time;
+}
+
+std::string Lab::story() {
+    keep_logs();
+    std::string text = "logs kept in " + directory_ + "\n";
+    for (const unsigned node : everybody()) {
+        text += node_name(node) + (at(node).daemon.running() ? " runs" : " does not run") + "\n";
+        for (const Told& event : told_by(node)) {
+            text += "  " + std::to_string(as_millis(event.time)) + " " + event.type + " " +
+                    std::to_string(event.node) + " #" + std::to_string(event.incarnation) + " " +
+                    event.file + " " + event.reason + "\n";
+        }
+    }
+    return text;
+}
+
+}  // namespace css::e2e

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/harness/disks.h"
+#include "tests/e2e/harness/events.h"
+#include "tests/e2e/harness/network.h"
+#include "tests/e2e/harness/process.h"
+
+namespace css::e2e {
+
+/// Why a lab cannot be made here (no root, no namespaces, no loop devices); empty: it can.
+std::string missing_here();
+
+struct LabOptions {
+    unsigned nodes = 3;
+    unsigned networks = 1;
+    unsigned files = 3;
+    DiskKind disks = DiskKind::kLoop;
+    unsigned sector_size = 512;
+    milliseconds misscount{2000};
+    milliseconds disktimeout{6000};
+    milliseconds reboottime{400};
+    std::string more_configuration{};  ///< Lines for every node's cssd.conf.
+};
+
+/// Everything waits this long at most: many times what a healthy machine needs.
+inline constexpr milliseconds kPatience = std::chrono::seconds{20};
+
+/// A cluster of real daemons: a namespace, a run directory, an event log and a test client for each
+/// node, and shared voting files. Everything goes with this object; with a killed test too, except
+/// a directory and perhaps guardians, which the next lab removes. Main thread only.
+class Lab {
+public:
+    explicit Lab(const LabOptions& options);
+    ~Lab();
+    Lab(const Lab&) = delete;
+    Lab& operator=(const Lab&) = delete;
+    Lab(Lab&&) = delete;
+    Lab& operator=(Lab&&) = delete;
+
+    [[nodiscard]] const LabOptions& options() const { return options_; }
+    [[nodiscard]] Network& network() { return network_; }
+    [[nodiscard]] VotingDisks& disks() { return disks_; }
+    [[nodiscard]] Members everybody() const;
+    [[nodiscard]] const std::string& directory() const { return directory_; }
+    [[nodiscard]] std::string run_dir(unsigned node) const { return node_dir(node) + "/run"; }
+    [[nodiscard]] std::string alert_log(unsigned node) const;
+    /// A line for a failed test: what every node thinks, and where the logs are.
+    [[nodiscard]] std::string story();
+    /// Leaves the directory with all logs in place when this object goes.
+    void keep_logs() { keep_logs_ = true; }
+
+    /// Starts the daemon, waits until it answers, and follows its events. False: it does not
+    /// answer.
+    [[nodiscard]] bool start(unsigned node);
+    /// Starts all nodes at once and waits until a record of all is complete on each of them.
+    [[nodiscard]] bool form();
+    /// A test client on this node writes a line whenever it may act, until it is killed.
+    void start_client(unsigned node);
+
+    /// Power off: the daemon, its guardians and all clients die at once. Returns when it happened.
+    Nanos power_off(unsigned node);
+    /// True when no process is left in the node's namespace within the time.
+    [[nodiscard]] bool wait_silent(unsigned node, milliseconds patience = kPatience);
+    [[nodiscard]] Child& daemon(unsigned node) { return at(node).daemon; }
+    [[nodiscard]] Child& client(unsigned node) { return at(node).client; }
+    [[nodiscard]] std::vector<pid_t> processes(unsigned node) const;
+
+    Finished crsctl(unsigned node, Words words, milliseconds patience = std::chrono::seconds{60});
+    Finished olsnodes(unsigned node, Words words = {});
+
+    /// The first matching event told by this node at or after `since`, if it comes in time.
+    std::optional<Told> wait_told(unsigned node,
+                                  const Matches& matches,
+                                  Nanos since = 0,
+                                  milliseconds patience = kPatience);
+    /// Whether all these nodes are told in time that a record with exactly these members is
+    /// complete.
+    [[nodiscard]] bool wait_complete(const Members& members,
+                                     Nanos since = 0,
+                                     milliseconds patience = kPatience);
+    /// Lets time pass while the events are taken in: for what must NOT happen.
+    void watch_for(milliseconds time);
+    [[nodiscard]] const std::vector<Told>& told_by(unsigned node);
+
+    /// PROTOCOL 9, 'No split brain', judged from the clients' lines and the events of all nodes so
+    /// far: one sentence for each line that a client wrote after another node was told that its
+    /// node's eviction is complete. Also what breaks 'Agreement' and 'Monotonic'.
+    std::vector<std::string> violations();
+    /// Lines that the clients of this node wrote so far.
+    std::size_t client_lines(unsigned node) const;
+    /// When the client of this node last wrote a line; 0: never.
+    Nanos last_client_line(unsigned node) const;
+
+private:
+    struct Node {
+        Child daemon;
+        Child client;
+        EventLog events;
+    };
+
+    Node& at(unsigned node) { return *nodes_.at(node - 1); }
+    [[nodiscard]] std::string node_dir(unsigned node) const;
+    [[nodiscard]] std::string client_log(unsigned node) const;
+    void write_configuration();
+    void format();
+    bool wait_until(const std::function<bool()>& holds, milliseconds patience);
+
+    LabOptions options_;
+    std::string directory_;
+    Network network_;
+    VotingDisks disks_;
+    std::vector<std::unique_ptr<Node>> nodes_;
+    bool keep_logs_ = false;
+};
+
+}  // namespace css::e2e
