@@ -1,0 +1,196 @@
+#include "cssd/runtime/daemon.h"
+
+#include <ctime>
+#include <utility>
+
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+
+#include "cssd/runtime/privileges.h"
+
+namespace css::runtime {
+
+using config::LogLevel;
+
+Daemon::~Daemon() {
+    // Callers before the called: after the core has ended, or was never begun, only these threads
+    // still reach into other parts.
+    polling_.reset();
+    disk_monitor_.reset();
+    if (files_ != nullptr) {
+        leaves_threads_behind_ = !files_->stop();
+    }
+    if (network_ != nullptr) {
+        network_->stop();
+    }
+    last_acts_.reset();
+    clients_.reset();
+    guardians_.reset();
+    teller_.reset();
+    control_.reset();
+}
+
+int Daemon::run() {
+    static_cast<void>(::sd_notify(0, "READY=1"));
+    if (config_.fence_action != config::FenceAction::kExit) {
+        log_->alert("CRS-1657: Warning: fence_action " +
+                    std::string{config::name_of(config_.fence_action)} +
+                    " is not available in this version; at fencing the guardians end the daemon "
+                    "and its clients, as with exit");
+    }
+    for (;;) {
+        tell_manager();
+        const MainEvents::News news = events_->wait();
+        if (const End over = handle(news); over != End::kNotYet) {
+            return end(over);
+        }
+    }
+}
+
+Daemon::End Daemon::handle(const MainEvents::News& news) {
+    if (news.terminate) {
+        log_->trace(LogLevel::kInfo, "clssscMain", "RCFG asked by a signal to leave");
+        backend_->submit(core::Leave{}, [](core::RequestResult) {});
+    }
+    if (news.guardians_ready) {
+        guardians_ready_ = true;
+        if (const std::string warnings = guardians_->warnings(); !warnings.empty()) {
+            log_->alert("CRS-1657: Warning: " + warnings.substr(0, warnings.find('\n')));
+        }
+    }
+    if (news.guardian_lost) {
+        guardian_lost_ = news.guardian_lost;
+        backend_->set_fault(*news.guardian_lost);
+        if (!instance_runs_) {
+            return fail(*news.guardian_lost);
+        }
+    }
+    if (news.exit) {
+        instance_runs_ = false;
+        if (const End over = handle_exit(*news.exit); over != End::kNotYet) {
+            return over;
+        }
+    }
+    if (news.leave) {
+        return End::kLeft;
+    }
+    return begin_when_possible();
+}
+
+Daemon::End Daemon::handle_exit(const core::Exit& exit) {
+    switch (exit.kind) {
+        case core::Exit::Kind::kLeft: return End::kLeft;
+        case core::Exit::Kind::kFenced: return fail(std::string{words(exit.reason)});
+        case core::Exit::Kind::kAgain: break;
+    }
+    requests_.abandon();
+    if (guardian_lost_) {
+        return fail(*guardian_lost_);
+    }
+    log_->trace(LogLevel::kWarning,
+                "clssscMain",
+                "RCFG beginning again as a new instance: " + std::string{words(exit.reason)});
+    return End::kNotYet;
+}
+
+Daemon::End Daemon::begin_when_possible() {
+    if (instance_runs_) {
+        return End::kNotYet;
+    }
+    backend_->set_fault(guardians_ready_ ? ""
+                                         : "the former daemon of " + config_.run_dir +
+                                               ", or one of its clients, is still there");
+    const std::optional<voting::Header> header = files_->found();
+    if (!header || !guardians_ready_) {
+        return End::kNotYet;
+    }
+    if (const Status begun = begin(*header); !begun) {
+        return fail(begun.error().message);
+    }
+    return End::kNotYet;
+}
+
+Status Daemon::begin(const voting::Header& header) {
+    if (network_->nodes().slots_used() > header.slots_max) {
+        return Error{ErrorCode::kConflict,
+                     0,
+                     config_.nodes_file + " has " + std::to_string(network_->nodes().slots_used()) +
+                         " lines: the voting files have room for " +
+                         std::to_string(header.slots_max) + " nodes"};
+    }
+    if (!network_->runs()) {
+        const RealtimeScope realtime{config_.realtime_priority};
+        if (const Status started = network_->start(header.cluster, core_, *log_); !started) {
+            return started.error();
+        }
+    }
+    instance_runs_ = true;
+    core_.begin(options_from(header));
+    return Done{};
+}
+
+core::ArbiterOptions Daemon::options_from(const voting::Header& header) const {
+    core::ArbiterOptions options;
+    options.self = network_->self();
+    options.configured = network_->nodes().configured();
+    options.slots_used = network_->nodes().slots_used();
+    options.slots_max = header.slots_max;
+    options.genesis = voting::genesis_record(header);
+    options.host = host_.host;
+    options.boot = host_.boot;
+    options.wall_seconds = static_cast<std::uint32_t>(std::time(nullptr));
+    const Standing standing = backend_->standing();
+    options.weight = standing.weight;
+    options.standby = standing.standby;
+    // Both guardians are ours, so the former daemon of this run_dir and its clients are gone; that
+    // its I/O has ended is asked of each file before it is told to the core.
+    CSS_CHECK(guardians_ready_);
+    options.former_gone = true;
+    CSS_CHECK(::getrandom(&options.random_seed, sizeof options.random_seed, 0) ==
+              sizeof options.random_seed);
+    return options;
+}
+
+Daemon::End Daemon::fail(const std::string& why) {
+    log_->alert(alert_fatal("CSSSC00012", backend_->names()));
+    log_->trace(LogLevel::kCritical, "clssscExit", "LHB (:CSSSC00012:) " + why);
+    return End::kFailed;
+}
+
+/// The parts go in an order in which nobody is asked after it has gone; the answer to whoever asked
+/// for the stop comes when everything else has ended.
+int Daemon::end(End over) {
+    static_cast<void>(::sd_notify(0, "STOPPING=1"));
+    polling_.reset();
+    disk_monitor_.reset();
+    leaves_threads_behind_ = !files_->stop();
+    network_->stop();
+    last_acts_.reset();
+    clients_.reset();
+    if (!guardian_lost_) {
+        guardians_->shutdown();
+    }
+    guardians_.reset();
+    teller_.reset();
+    const Names names = backend_->names();
+    if (over == End::kLeft) {
+        log_->alert(alert_stopped(names.node(names.self)));
+        requests_.leave();
+    } else {
+        requests_.abandon();
+    }
+    control_.reset();
+    return over == End::kLeft ? 0 : 1;
+}
+
+void Daemon::tell_manager() const {
+    std::string status = "STATUS=";
+    if (const std::string fault = files_->fault(); !fault.empty()) {
+        status += "waiting for voting files: " + fault;
+    } else {
+        status += instance_runs_ ? "running" : "starting";
+    }
+    static_cast<void>(::sd_notify(0, status.c_str()));
+}
+
+}  // namespace css::runtime

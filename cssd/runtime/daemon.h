@@ -1,0 +1,99 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cssd/client/lease_page_writer.h"
+#include "cssd/client/server/client_server.h"
+#include "cssd/config/config.h"
+#include "cssd/runtime/backend.h"
+#include "cssd/runtime/control.h"
+#include "cssd/runtime/core_host.h"
+#include "cssd/runtime/disk_monitor.h"
+#include "cssd/runtime/host_identity.h"
+#include "cssd/runtime/last_acts.h"
+#include "cssd/runtime/log.h"
+#include "cssd/runtime/main_events.h"
+#include "cssd/runtime/network.h"
+#include "cssd/runtime/pid_file.h"
+#include "cssd/runtime/polling.h"
+#include "cssd/runtime/requests.h"
+#include "cssd/runtime/story.h"
+#include "cssd/runtime/teller.h"
+#include "cssd/runtime/voting_files.h"
+#include "cssd/runtime/wiring.h"
+#include "kill_block/link/guardian_link.h"
+
+namespace css::runtime {
+
+/// One daemon process: makes the parts in order, begins an instance when the voting files are found
+/// and the former daemon is known to be gone, begins another when that one says so, and takes the
+/// parts down again. All of it on the main thread.
+class Daemon {
+public:
+    explicit Daemon(config::Config config) : config_(std::move(config)) {}
+    ~Daemon();
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+    Daemon(Daemon&&) = delete;
+    Daemon& operator=(Daemon&&) = delete;
+
+    /// Makes everything; after it the control socket answers. The error is for the user.
+    Status start();
+    /// Serves until the daemon has left or was fenced; the exit code of the process.
+    int run();
+    /// True when a hung disk keeps a thread of this process: end by _exit.
+    [[nodiscard]] bool leaves_threads_behind() const { return leaves_threads_behind_; }
+
+private:
+    enum class End : std::uint8_t { kNotYet, kLeft, kFailed };
+
+    // daemon_start.cc
+    Status open_log_and_identity();
+    Status start_guardians();
+    Status start_service();
+    Status start_files();
+    void tell_refusals(const std::vector<std::string>& refused);
+    [[nodiscard]] guardian::GuardianEvents guardian_events();
+
+    // daemon.cc
+    End handle(const MainEvents::News& news);
+    End handle_exit(const core::Exit& exit);
+    End begin_when_possible();
+    Status begin(const voting::Header& header);
+    [[nodiscard]] core::ArbiterOptions options_from(const voting::Header& header) const;
+    End fail(const std::string& why);
+    int end(End end);
+    void tell_manager() const;
+
+    const config::Config config_;
+    std::unique_ptr<MainEvents> events_;
+    std::unique_ptr<PidFile> pid_file_;
+    std::unique_ptr<Log> log_;
+    HostIdentity host_{};
+
+    // What the core's effects and the callbacks below use; destroyed after those that call.
+    Wiring wiring_;
+    CoreHost core_{wiring_};
+    Requests requests_;
+    Story story_;
+    std::optional<client::LeasePageWriter> page_;
+    std::unique_ptr<Network> network_;
+    std::unique_ptr<guardian::GuardianLink> guardians_;
+    std::unique_ptr<client::ClientServer> clients_;
+    std::unique_ptr<Polling> polling_;
+    std::unique_ptr<VotingFiles> files_;
+    std::unique_ptr<Backend> backend_;
+    std::unique_ptr<ControlServer> control_;
+    std::unique_ptr<Teller> teller_;
+    std::unique_ptr<LastActs> last_acts_;
+    std::unique_ptr<DiskMonitor> disk_monitor_;
+
+    bool guardians_ready_ = false;
+    std::optional<std::string> guardian_lost_;
+    bool instance_runs_ = false;
+    bool leaves_threads_behind_ = false;
+};
+
+}  // namespace css::runtime

@@ -1,0 +1,203 @@
+#include <sys/random.h>
+
+#include "cssd/runtime/daemon.h"
+#include "cssd/runtime/privileges.h"
+
+// The parts in the order in which they are made (PROTOCOL 8: guardians before anything that can
+// act; they are spawned before the process locks memory and makes rings).
+
+namespace css::runtime {
+
+Status Daemon::start() {
+    for (const auto step : {&Daemon::open_log_and_identity,
+                            &Daemon::start_guardians,
+                            &Daemon::start_files,
+                            &Daemon::start_service}) {
+        if (const Status done = (this->*step)(); !done) {
+            if (log_ != nullptr) {
+                log_->alert("CRS-1656: The CSS daemon is terminating due to a fatal error: " +
+                            done.error().message);
+            }
+            return done.error();
+        }
+    }
+    return Done{};
+}
+
+Status Daemon::open_log_and_identity() {
+    auto events = MainEvents::create();
+    if (!events) {
+        return events.error();
+    }
+    events_ = std::move(*events);
+    auto pid_file = PidFile::take(config_.run_dir);
+    if (!pid_file) {
+        return pid_file.error();
+    }
+    pid_file_ = std::move(*pid_file);
+    auto log = Log::open(LogOptions{.directory = config_.log_dir, .level = config_.log_level});
+    if (!log) {
+        return log.error();
+    }
+    log_ = std::move(*log);
+    log_->alert(alert_started());
+
+    const auto host = host_identity();
+    if (!host) {
+        return host.error();
+    }
+    host_ = *host;
+    auto key = netbeat::load_key_file(config_.key_file);
+    if (!key) {
+        return key.error();
+    }
+    auto nodes = netbeat::load_nodes_file(config_.nodes_file);
+    if (!nodes) {
+        return nodes.error();
+    }
+    auto network = Network::bind(std::move(*nodes), config_.node_number, std::move(*key));
+    if (!network) {
+        return network.error();
+    }
+    network_ = std::move(*network);
+    wiring_.network = network_.get();
+    return Done{};
+}
+
+guardian::GuardianEvents Daemon::guardian_events() {
+    guardian::GuardianEvents events;
+    events.on_ready = [this] {
+        events_->post([](MainEvents::News& news) { news.guardians_ready = true; });
+    };
+    events.on_waiting = [this](guardian::Which which, bool former_alive, std::size_t clients) {
+        log_->trace(config::LogLevel::kWarning,
+                    "clssnmGuardian",
+                    std::string{"LHB "} + guardian::name_of(which) + " waits: former daemon " +
+                        (former_alive ? "still there, " : "gone, ") + std::to_string(clients) +
+                        " of its clients left");
+    };
+    events.on_acknowledged = [this](Instance instance, std::uint64_t serial) {
+        core_.lease_acknowledged(instance, serial);
+    };
+    events.on_lost = [this](guardian::Which which, const std::string& reason) {
+        core_.step(core::GuardianLost{});
+        const std::string why = std::string{"guardian "} + guardian::name_of(which) + ": " + reason;
+        events_->post([&why](MainEvents::News& news) { news.guardian_lost = why; });
+    };
+    events.on_clients_gone = [this] { core_.step(core::ClientsGone{}); };
+    events.on_client = [this](std::uint64_t client, guardian::EnlistOutcome outcome) {
+        clients_->enlisted(client, outcome == guardian::EnlistOutcome::kHeld);
+    };
+    return events;
+}
+
+Status Daemon::start_guardians() {
+    auto page = client::LeasePageWriter::create();
+    if (!page) {
+        return page.error();
+    }
+    page_.emplace(std::move(*page));
+    wiring_.page = &*page_;
+    const RealtimeScope realtime{config_.realtime_priority};
+    auto guardians = guardian::GuardianLink::start(
+        guardian::GuardianLinkOptions{
+            .run_dir = config_.run_dir,
+            .guardian_dir = {},
+            .state_dir = {},
+            .realtime_priority = static_cast<int>(config_.realtime_priority),
+            .page_fd = page_->fd()},
+        guardian_events());
+    if (!guardians) {
+        return guardians.error();
+    }
+    guardians_ = std::move(*guardians);
+    wiring_.guardians = guardians_.get();
+    auto polling = Polling::start([this] { core_.step(core::Tick{}); });
+    if (!polling) {
+        return polling.error();
+    }
+    polling_ = std::move(*polling);
+    wiring_.polling = polling_.get();
+    return Done{};
+}
+
+Status Daemon::start_files() {
+    tell_refusals(lock_memory());
+    const RealtimeScope realtime{config_.realtime_priority};
+    if (!realtime.warning().empty()) {
+        tell_refusals({realtime.warning()});
+    }
+    auto files = VotingFiles::start(
+        VotingFiles::Options{.paths = config_.voting_files,
+                             .cluster_name = config_.cluster_name,
+                             .self = network_->self()},
+        core_,
+        *log_,
+        [this] { events_->post([](MainEvents::News& news) { news.files_changed = true; }); });
+    if (!files) {
+        return files.error();
+    }
+    files_ = std::move(*files);
+    wiring_.files = files_.get();
+    backend_ = std::make_unique<Backend>(
+        Backend::Parts{.config = config_,
+                       .network = *network_,
+                       .core = core_,
+                       .files = *files_,
+                       .requests = requests_,
+                       .story = story_,
+                       .log = *log_,
+                       .leave_without_core = [this] {
+                           events_->post([](MainEvents::News& news) { news.leave = true; });
+                       }});
+    backend_->set_realtime_priority(realtime.in_force());
+    return Done{};
+}
+
+/// Everything that serves people and clients: ordinary threads.
+Status Daemon::start_service() {
+    auto control = ControlServer::start(ControlOptions{.run_dir = config_.run_dir}, *backend_);
+    if (!control) {
+        return control.error();
+    }
+    control_ = std::move(*control);
+    auto clients = client::ClientServer::start(client::ClientServerOptions{
+        .run_dir = config_.run_dir,
+        .page_fd = page_->reader_fd(),
+        .enlist = [this](std::uint64_t client,
+                         int pidfd) { guardians_->enlist_client(client, pidfd); },
+        .dismiss = [this](std::uint64_t client) { guardians_->dismiss_client(client); }});
+    if (!clients) {
+        return clients.error();
+    }
+    clients_ = std::move(*clients);
+    const auto names = [this] { return backend_->names(); };
+    teller_ = std::make_unique<Teller>(
+        Teller::Tells{.log = *log_,
+                      .story = story_,
+                      .requests = requests_,
+                      .control = *control_,
+                      .names = names,
+                      .on_end = [this](const core::Exit& exit) {
+                          events_->post([&exit](MainEvents::News& news) { news.exit = exit; });
+                      }});
+    last_acts_ = std::make_unique<LastActs>(
+        *guardians_, [this] { clients_->ask_to_end(); }, *log_);
+    disk_monitor_ = std::make_unique<DiskMonitor>(*files_, *log_, names);
+    wiring_.teller = teller_.get();
+    wiring_.last_acts = last_acts_.get();
+    for (const Status& started : {teller_->start(), last_acts_->start(), disk_monitor_->start()}) {
+        if (!started) {
+            return started.error();
+        }
+    }
+    return Done{};
+}
+
+void Daemon::tell_refusals(const std::vector<std::string>& refused) {
+    for (const std::string& what : refused) {
+        log_->alert("CRS-1657: Warning: " + what);
+    }
+}
+
+}  // namespace css::runtime

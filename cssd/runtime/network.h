@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "cssd/base/result.h"
+#include "cssd/runtime/core_host.h"
+#include "cssd/runtime/log.h"
+#include "netbeat/io/dispatch.h"
+#include "netbeat/io/interconnect.h"
+#include "netbeat/io/sending.h"
+#include "netbeat/wire/key_file.h"
+#include "netbeat/wire/nodes_file.h"
+#include "netbeat/wire/seal.h"
+
+namespace css::runtime {
+
+/// The node's interconnects with their threads "sending" and "dispatch" (SOURCES 1.2, 1.4). The
+/// sockets are bound from the start, which tells the own number; datagrams are sealed for one
+/// cluster, so the threads start when its GUID is known from the voting files.
+class Network {
+public:
+    static Result<std::unique_ptr<Network>> bind(netbeat::NodesFile nodes,
+                                                 std::optional<NodeNumber> number,
+                                                 netbeat::Key key);
+    ~Network();
+    Network(const Network&) = delete;
+    Network& operator=(const Network&) = delete;
+    Network(Network&&) = delete;
+    Network& operator=(Network&&) = delete;
+
+    [[nodiscard]] NodeNumber self() const { return interconnect_->self(); }
+    [[nodiscard]] const netbeat::NodesFile& nodes() const { return nodes_; }
+
+    /// Once.
+    Status start(const ClusterGuid& cluster, CoreHost& core, Log& log);
+    [[nodiscard]] bool runs() const { return sending_ != nullptr; }
+    /// Any thread, after start(); does not wait. The newest wins.
+    void post(const netbeat::Heartbeat& heartbeat) { sending_->post(heartbeat); }
+    /// Sends what was posted last, then ends both threads.
+    void stop();
+
+private:
+    Network(netbeat::NodesFile nodes,
+            netbeat::Key key,
+            std::unique_ptr<netbeat::Interconnect> interconnect);
+    void trace_sent(Log& log, const netbeat::Heartbeat& sent, const netbeat::SendReport& report);
+
+    const netbeat::NodesFile nodes_;
+    const netbeat::Key key_;
+    const std::unique_ptr<netbeat::Interconnect> interconnect_;
+    std::optional<netbeat::Sealer> sealer_;
+    std::unique_ptr<netbeat::SendingThread> sending_;
+    std::unique_ptr<netbeat::Dispatch> dispatch_;
+
+    // Of the sending thread.
+    unsigned sent_since_ = 0;
+    Instant traced_at_ = kNever;
+};
+
+}  // namespace css::runtime
