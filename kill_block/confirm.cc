@@ -16,8 +16,8 @@ bool window_holds(const Evidence& e, Instant a, Duration length, Instant now) {
     for (const FileIndex f : e.quorum.all()) {
         const FileEvidence& file = e.files[f];
         const bool dropped = file.dropped_since != kNever && file.dropped_since <= a;
-        const bool still = file.shown && file.unchanged_since <= a &&
-                           file.unchanged_until >= a + length;
+        const bool still =
+            file.shown && file.unchanged_since <= a && file.unchanged_until >= a + length;
         if (dropped || still) {
             good.insert(f);
         }
@@ -94,8 +94,7 @@ Verdict judge(const Evidence& e, Instant now) {
         }
         verdict.look_again = std::min(verdict.look_again, s.earliest_end);
     }
-    const WindowSearch s =
-        search_window(e, kNever, stretched(e.disktimeout + e.reboottime), now);
+    const WindowSearch s = search_window(e, kNever, stretched(e.disktimeout + e.reboottime), now);
     if (s.holds) {
         return confirmed(ConfirmRule::kE3Long);
     }

@@ -10,16 +10,24 @@ namespace css::kill_block {
 
 /// By which rule a departure was confirmed (PROTOCOL 7.6).
 enum class ConfirmRule : std::uint8_t {
-    kNone, kKillBlock, kE1, kE2, kE3Short, kE3Long, kE4, kE5, kE6,
+    kNone,
+    kKillBlock,
+    kE1,
+    kE2,
+    kE3Short,
+    kE3Long,
+    kE4,
+    kE5,
+    kE6,
 };
 
 /// What one voting file says of a victim.
 struct FileEvidence {
-    Instant unchanged_since = kNever;   ///< End of the first read that showed its present H.
-    Instant unchanged_until = kNever;   ///< Begin of the newest read that showed it still.
-    bool shown = false;                 ///< Its H was read at all.
-    Instant dropped_since = kNever;     ///< Since when an H that drops it is known to stand here.
-    bool never_acted = false;           ///< E6 holds on this file.
+    Instant unchanged_since = kNever;  ///< End of the first read that showed its present H.
+    Instant unchanged_until = kNever;  ///< Begin of the newest read that showed it still.
+    bool shown = false;                ///< Its H was read at all.
+    Instant dropped_since = kNever;    ///< Since when an H that drops it is known to stand here.
+    bool never_acted = false;          ///< E6 holds on this file.
 };
 
 /// One instance x, other than the victim, on which E3 short may rest. The caller has checked that

@@ -8,9 +8,9 @@ namespace css {
 
 }  // namespace css
 
-#define CSS_CHECK(condition)                                         \
-    do {                                                             \
-        if (!(condition)) [[unlikely]] {                             \
-            ::css::check_failed(#condition, __FILE__, __LINE__);     \
-        }                                                            \
+#define CSS_CHECK(condition)                                     \
+    do {                                                         \
+        if (!(condition)) [[unlikely]] {                         \
+            ::css::check_failed(#condition, __FILE__, __LINE__); \
+        }                                                        \
     } while (false)

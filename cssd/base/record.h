@@ -12,9 +12,9 @@ enum class RecordCause : std::uint8_t {
     kJoin = 2,
     kLinkLost = 3,
     kLeave = 4,
-    kStopped = 5,     ///< A member FENCED or RESETTING.
-    kRestarted = 6,   ///< A member came back with a larger unique.
-    kEvicted = 7,     ///< By hand.
+    kStopped = 5,    ///< A member FENCED or RESETTING.
+    kRestarted = 6,  ///< A member came back with a larger unique.
+    kEvicted = 7,    ///< By hand.
     kParameters = 8,
     kVotingFiles = 9,
 };
@@ -37,9 +37,7 @@ struct Record {
     }
     /// True when the instance can never be listed again: it was, or a later one of its number was,
     /// and it is not a member now. Its stop rule (b).
-    [[nodiscard]] bool drops(Instance i) const {
-        return unique[i.node] >= i.unique && !lists(i);
-    }
+    [[nodiscard]] bool drops(Instance i) const { return unique[i.node] >= i.unique && !lists(i); }
     [[nodiscard]] Instance listed(NodeNumber n) const { return Instance{n, unique[n]}; }
     friend bool operator==(const Record&, const Record&) = default;
 };

@@ -32,7 +32,9 @@ using Unique = StrongId<struct UniqueTag, std::uint32_t>;
 
 /// Number of a membership record, and the fencing token given to clients. R_0 has no members.
 using Incarnation = StrongId<struct IncarnationTag, std::uint64_t>;
-constexpr Incarnation next(Incarnation i) { return Incarnation{i.value() + 1}; }
+constexpr Incarnation next(Incarnation i) {
+    return Incarnation{i.value() + 1};
+}
 
 /// Grows with everything an instance publishes, on disk or network: of two publications of one
 /// instance the one with the larger sequence is the newer, whichever way they came.

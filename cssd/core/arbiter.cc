@@ -64,7 +64,7 @@ void Arbiter::Impl::step(Instant now, const Input& input) {
     }
     // Stop rule (a) comes first, with the old values: a daemon that was paused must not revive its
     // lapsed lease with the news that queued up meanwhile.
-    if (has_lease() && now_ >= lease_end_) {
+    if (has_lease() && now_ >= lease_end_ - stop_margin()) {
         stop(StopReason::kLeaseLapsed);
     }
     std::visit([this](const auto& i) { on(i); }, input);

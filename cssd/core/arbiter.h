@@ -10,24 +10,24 @@ namespace css::core {
 /// What an instance is told at its birth. Nothing here changes later, except by requests.
 struct ArbiterOptions {
     NodeNumber self;
-    NodeSet configured;          ///< Numbers in the nodes file, own included, deleted ones not.
-    unsigned slots_used = 1;     ///< Highest number in the nodes file, deleted ones included.
-    unsigned slots_max = 64;     ///< Slots that the voting files have.
-    Record genesis;              ///< R_0 of the header: parameters and voting files, no members.
+    NodeSet configured;       ///< Numbers in the nodes file, own included, deleted ones not.
+    unsigned slots_used = 1;  ///< Highest number in the nodes file, deleted ones included.
+    unsigned slots_max = 64;  ///< Slots that the voting files have.
+    Record genesis;           ///< R_0 of the header: parameters and voting files, no members.
     HostId host;
     BootId boot;
-    std::uint32_t wall_seconds = 0;   ///< Unix time at start, for the unique.
+    std::uint32_t wall_seconds = 0;  ///< Unix time at start, for the unique.
     std::uint32_t weight = 1;
-    bool standby = false;        ///< start_mode disabled: heartbeats, does not join.
+    bool standby = false;  ///< start_mode disabled: heartbeats, does not join.
     /// The shell has verified that the former daemon of this boot, its clients and its I/O are
     /// gone, or that there was none in this boot (PROTOCOL 8).
     bool former_gone = false;
-    std::uint64_t random_seed = 0;    ///< For the random part of waits.
+    std::uint64_t random_seed = 0;  ///< For the random part of waits.
 };
 
 /// Where the instance is in its life.
 enum class Phase : std::uint8_t {
-    kStarting,   ///< Reading, watching the slot; has no instance yet and writes nothing.
+    kStarting,  ///< Reading, watching the slot; has no instance yet and writes nothing.
     kJoining,
     kMember,
     kLeaving,
@@ -44,10 +44,10 @@ enum class FileState : std::uint8_t { kOffline, kPending, kOnline };
 struct NodeView {
     Unique unique;
     NodeState state = NodeState::kJoining;
-    bool listed = false;          ///< A member of the newest record.
-    bool evicting = false;        ///< Dropped, not yet confirmed stopped.
+    bool listed = false;    ///< A member of the newest record.
+    bool evicting = false;  ///< Dropped, not yet confirmed stopped.
     bool standby = false;
-    Incarnation since;            ///< First record seen that lists it.
+    Incarnation since;  ///< First record seen that lists it.
     Instant heard_network = kNever;
     Instant heard_disk = kNever;
     NodeSet connected;
@@ -56,8 +56,8 @@ struct NodeView {
 
 struct FileView {
     FileState state = FileState::kOffline;
-    Instant last_complete = kNever;   ///< Begin of the newest complete cycle.
-    Duration cycle_time{};            ///< How long it took.
+    Instant last_complete = kNever;  ///< Begin of the newest complete cycle.
+    Duration cycle_time{};           ///< How long it took.
 };
 
 /// A snapshot for queries. It decides nothing.
@@ -68,16 +68,16 @@ struct StatusView {
     bool may_act = false;
     bool standby = false;
     Instant lease_end = kNever;
-    bool siot_in_force = false;   ///< The end is max(D, A) + SIOT, because of `lease_limited_by`.
+    bool siot_in_force = false;  ///< The end is max(D, A) + SIOT, because of `lease_limited_by`.
     NodeSet lease_limited_by;
     Record newest;
-    Incarnation complete;         ///< Newest complete record known.
+    Incarnation complete;  ///< Newest complete record known.
     Parameters promise;
     std::uint32_t weight = 1;
     unsigned files_online = 0;
     unsigned files_needed = 0;
     ReconfigurationStep step = ReconfigurationStep::kNone;
-    NodeSet waits_for;            ///< Nodes neither fresh nor silent, in doubt, or unconfirmed.
+    NodeSet waits_for;  ///< Nodes neither fresh nor silent, in doubt, or unconfirmed.
     StopReason stop = StopReason::kNone;
     PerNode<NodeView> nodes;
     PerFile<FileView> files;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -16,9 +17,9 @@ namespace css::core {
 /// One voting file as the core drives it (PROTOCOL 4).
 struct FileProgress {
     bool open = false;
-    bool primed = false;       ///< Read once in this life, so writing it is allowed (PROTOCOL 6).
-    bool failing = false;      ///< The last cycle failed: the next one waits a full period.
-    bool own_readable = false; ///< The priming read showed own H and B readable.
+    bool primed = false;        ///< Read once in this life, so writing it is allowed (PROTOCOL 6).
+    bool failing = false;       ///< The last cycle failed: the next one waits a full period.
+    bool own_readable = false;  ///< The priming read showed own H and B readable.
 
     bool in_flight = false;
     std::uint64_t cycle = 0;
@@ -61,15 +62,15 @@ struct PublishedSets {
     Incarnation record;
     NodeSet connected;
     NodeSet doubt;
-    Instant at = kNever;                ///< When this instance got hold of them.
-    PerNode<Instant> changed_at;        ///< Per bit of `connected`.
+    Instant at = kNever;          ///< When this instance got hold of them.
+    PerNode<Instant> changed_at;  ///< Per bit of `connected`.
 };
 
 /// A member that the lease depends on (PROTOCOL 4: `m`).
 struct LeasePeer {
     Instance m;
-    Instant floor;            ///< Adoption of the first record that lists it.
-    Incarnation listed_until; ///< Newest adopted record that lists it.
+    Instant floor;             ///< Adoption of the first record that lists it.
+    Incarnation listed_until;  ///< Newest adopted record that lists it.
 };
 
 /// A former member's record keeping, per slot.
@@ -78,9 +79,9 @@ struct Departure {
     bool confirmed = false;
     ConfirmRule rule = ConfirmRule::kNone;
     bool fence_asked = false;
-    bool off = false;               ///< E4 confirmed it.
+    bool off = false;  ///< E4 confirmed it.
     Instant off_at = kNever;
-    std::optional<Record> before;   ///< The record just before the one that dropped it, if known.
+    std::optional<Record> before;  ///< The record just before the one that dropped it, if known.
 };
 
 /// When a read first showed a record as adopted by a node (E3's witness condition).
@@ -101,9 +102,9 @@ struct BallotSeen {
 
 /// Own view of one link, for `connected`, `doubt` and the warnings.
 struct LinkState {
-    bool watched = false;
     bool connected = false;
     bool doubt = false;
+    bool lost = false;  ///< Its loss was noticed, so its return will be.
     unsigned warned_percent = 0;
     Instant acknowledged = kNever;
 };
@@ -194,6 +195,11 @@ private:
     [[nodiscard]] Instant disk_time() const;
     [[nodiscard]] Instant acknowledged_by(Instance m) const;
     [[nodiscard]] Instant lease_end_with(const Parameters& promise) const;
+    /// The guardians act at E; the daemon stops a little earlier by itself, so that there is time
+    /// to say why, on the voting files and in the logs.
+    [[nodiscard]] Duration stop_margin() const {
+        return std::min(Duration{kept_.reboottime} / 10, interval(kept_) / 2);
+    }
     void tell_guardians();
     void stop(StopReason reason, NodeNumber by = NodeNumber{});
     void evaluate_stopping();
@@ -238,11 +244,11 @@ private:
     Output out_;
 
     // ---- starting
-    Instant start_watch_from_ = kNever;  ///< The slot has not moved since.
-    StartRefusal refusal_ = StartRefusal::kNone;
+    Instant start_watch_from_ = kNever;                 ///< The slot has not moved since.
+    StartRefusal refusal_ = StartRefusal::kNoMajority;  ///< Last one noticed.
 
     // ---- the instance
-    Instance self_;                      ///< Unique zero while starting.
+    Instance self_;  ///< Unique zero while starting.
     Instant born_at_ = kNever;
     Sequence sequence_;
     std::uint64_t random_state_ = 0;
@@ -250,44 +256,44 @@ private:
     std::uint32_t weight_ = 1;
 
     // ---- records
-    Record known_;                       ///< The newest record known; decided.
-    Instant adopted_at_ = kNever;        ///< When known_ was adopted, if it lists self.
-    Record published_;                   ///< What own H carries; lags known_ until guardians hold E.
-    std::uint64_t gate_serial_ = 0;      ///< Lease serial to be acknowledged first; zero: none.
-    Record standing_;                    ///< Newest record that stands in own H on a majority.
-    bool stands_ = false;                ///< Own H stands on a majority at all.
-    Incarnation complete_;               ///< Newest complete record known.
-    bool complete_listed_ = false;       ///< A complete record that lists self was seen.
+    Record known_;                   ///< The newest record known; decided.
+    Instant adopted_at_ = kNever;    ///< When known_ was adopted, if it lists self.
+    Record published_;               ///< What own H carries; lags known_ until guardians hold E.
+    std::uint64_t gate_serial_ = 0;  ///< Lease serial to be acknowledged first; zero: none.
+    Record standing_;                ///< Newest record that stands in own H on a majority.
+    bool stands_ = false;            ///< Own H stands on a majority at all.
+    Incarnation complete_;           ///< Newest complete record known.
+    bool complete_listed_ = false;   ///< A complete record that lists self was seen.
     PerNode<Departure> departures_;
     PerNode<std::vector<AdoptedShown>> adopted_shown_;
     PerNode<Incarnation> listed_since_;
 
     // ---- promise (PROTOCOL 7, Parameters)
-    Parameters kept_;                    ///< The time-outs this instance lives by.
-    Parameters promised_;                ///< What own H says: never less than kept_ in any part.
-    std::uint64_t promise_gate_ = 0;     ///< Serial that must be acknowledged before promising less.
+    Parameters kept_;                 ///< The time-outs this instance lives by.
+    Parameters promised_;             ///< What own H says: never less than kept_ in any part.
+    std::uint64_t promise_gate_ = 0;  ///< Serial that must be acknowledged before promising less.
 
     // ---- lease
     std::vector<LeasePeer> lease_peers_;
     Instant lease_end_ = kNever;
-    Instant lease_fixed_ = kForever;     ///< While stopping: the end that was cut short.
+    Instant lease_fixed_ = kForever;  ///< While stopping: the end that was cut short.
     LeaseUpdate told_;
     Instant told_at_ = kNever;
     std::uint64_t acknowledged_serial_ = 0;
-    bool activated_ = false;             ///< May act, third condition; once in its life.
-    bool armed_ = false;                 ///< Guardians were asked to be armed.
+    bool activated_ = false;  ///< May act, third condition; once in its life.
+    bool armed_ = false;      ///< Guardians were asked to be armed.
     std::uint64_t armed_serial_ = 0;
-    bool acts_ = false;                  ///< kActive was noticed.
+    bool acts_ = false;  ///< kActive was noticed.
 
     // ---- stopping, leaving
     StopReason stop_reason_ = StopReason::kNone;
     NodeNumber stopped_by_;
     std::uint64_t cut_serial_ = 0;
-    Instant cut_deadline_ = kNever;
+    Instant fence_at_ = kNever;  ///< Latest time for the fence action to begin.
     bool fence_ordered_ = false;
     bool clients_gone_ = false;
     Instant clients_gone_at_ = kNever;
-    bool resetting_ = false;             ///< RESETTING may be published.
+    bool resetting_ = false;  ///< RESETTING may be published.
 
     // ---- channels
     voting::DiskView disk_;
@@ -295,9 +301,9 @@ private:
     netbeat::Links links_;
     PerFile<FileProgress> files_;
     std::uint64_t cycle_counter_ = 0;
-    std::uint64_t content_ = 1;          ///< Grows when own H has something new to say.
+    std::uint64_t content_ = 1;  ///< Grows when own H has something new to say.
     bool datagram_due_ = false;
-    Instant datagram_at_ = kNever;       ///< When the last one was sent.
+    Instant datagram_at_ = kNever;  ///< When the last one was sent.
     NodeSet connected_;
     NodeSet doubt_;
     PerNode<LinkState> link_;
@@ -307,12 +313,12 @@ private:
     NodeSet stop_requested_;
 
     // ---- reconfiguration
-    bool fast_ = false;                  ///< Cycles run back to back.
+    bool fast_ = false;  ///< Cycles run back to back.
     ReconfigurationStep step_ = ReconfigurationStep::kNone;
     NodeSet waits_for_;
-    Instant loss_at_ = kNever;           ///< First loss of a link since all were well.
-    Instant trigger_at_ = kNever;        ///< Since when this node wants another record.
-    Instant retry_at_ = kNever;          ///< After losing a ballot.
+    Instant loss_at_ = kNever;     ///< First loss of a link since all were well.
+    Instant trigger_at_ = kNever;  ///< Since when this node wants another record.
+    Instant retry_at_ = kNever;    ///< After losing a ballot.
     Duration turn_jitter_{};
     bool quorum_lost_ = false;
 
@@ -328,7 +334,7 @@ private:
         Instance victim;
     };
     std::vector<EvictRequest> evict_requests_;
-    std::uint64_t stop_request_ = 0;     ///< Id of a StopClusterNodes under way.
+    std::uint64_t stop_request_ = 0;  ///< Id of a StopClusterNodes under way.
 
     std::uint64_t random_below(std::uint64_t bound);
     void touch() { ++content_; }

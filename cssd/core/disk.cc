@@ -134,7 +134,8 @@ void Arbiter::Impl::note_complete(const CycleFinished& input,
     f.stands_content = f.writes_content;
     f.last_good = f.begin;
     f.warned_percent = 0;
-    if (f.state != FileState::kOnline) {
+    // A cycle that hung for long and ends at last says nothing about the file of now.
+    if (f.state != FileState::kOnline && now_ < f.begin + kept_.disktimeout / 2) {
         f.state = FileState::kOnline;
         notify(NoticeKind::kFileOnline).file = input.file;
     }
@@ -165,9 +166,8 @@ void Arbiter::Impl::note_standing() {
     stands_ = true;
     standing_ = published_;
     datagram_due_ = true;
-    std::erase_if(lease_peers_, [this](const LeasePeer& p) {
-        return p.listed_until < standing_.incarnation;
-    });
+    std::erase_if(lease_peers_,
+                  [this](const LeasePeer& p) { return p.listed_until < standing_.incarnation; });
 }
 
 void Arbiter::Impl::take_ballot(const CycleFinished& input, const FileProgress& f) {
@@ -204,8 +204,8 @@ FileSet Arbiter::Impl::open_files() const {
 Duration Arbiter::Impl::cycle_time() const {
     // Of the slowest file that a majority needs.
     const voting::Quorum quorum(known_);
-    const Instant end = quorum.latest_reached(
-        [this](FileIndex f) { return Instant{} - files_[f].cycle_time; });
+    const Instant end =
+        quorum.latest_reached([this](FileIndex f) { return Instant{} - files_[f].cycle_time; });
     return std::max(kFastCycle, Instant{} - end);
 }
 
@@ -213,8 +213,8 @@ unsigned Arbiter::Impl::slots_in_use() const {
     const NodeSet listed{[this] {
         std::uint64_t bits = 0;
         for (std::size_t i = 0; i < kNodesMax; ++i) {
-            bits |= known_.unique[NodeNumber::from_index(i)] == Unique{} ? 0U
-                                                                       : std::uint64_t{1} << i;
+            bits |=
+                known_.unique[NodeNumber::from_index(i)] == Unique{} ? 0U : std::uint64_t{1} << i;
         }
         return bits;
     }()};
@@ -319,8 +319,8 @@ void Arbiter::Impl::add_kills(FileIndex file, CycleOrder& order) const {
 }
 
 void Arbiter::Impl::schedule_cycles() {
-    const bool may_write = phase_ != Phase::kStarting &&
-                           (phase_ != Phase::kStopping || resetting_ || clients_gone_);
+    const bool may_write =
+        phase_ != Phase::kStarting && (phase_ != Phase::kStopping || resetting_ || clients_gone_);
     for (const FileIndex i : open_files()) {
         FileProgress& f = files_[i];
         if (f.in_flight) {

@@ -74,10 +74,14 @@ struct SetParameters {
 struct EvictNode {
     NodeNumber node;
 };
-struct StopClusterNodes {};                 ///< Ask all members to leave, then leave.
-struct Leave {};                            ///< Clean leave of this node.
-struct SetStandby { bool standby = false; };
-struct SetWeight { std::uint32_t weight = 1; };
+struct StopClusterNodes {};  ///< Ask all members to leave, then leave.
+struct Leave {};             ///< Clean leave of this node.
+struct SetStandby {
+    bool standby = false;
+};
+struct SetWeight {
+    std::uint32_t weight = 1;
+};
 /// An administrator's request. Ends with a kRequestDone notice of the same id; Leave ends with
 /// Output::exit instead.
 struct OperatorRequest {
@@ -85,8 +89,15 @@ struct OperatorRequest {
     std::variant<SetParameters, EvictNode, StopClusterNodes, Leave, SetStandby, SetWeight> what;
 };
 
-using Input = std::variant<Tick, HeartbeatReceived, FileOpened, FileClosed, CycleFinished,
-                           LeaseAcknowledged, GuardianLost, ClientsGone, FenceConfirmed,
+using Input = std::variant<Tick,
+                           HeartbeatReceived,
+                           FileOpened,
+                           FileClosed,
+                           CycleFinished,
+                           LeaseAcknowledged,
+                           GuardianLost,
+                           ClientsGone,
+                           FenceConfirmed,
                            OperatorRequest>;
 
 // --------------------------------------------------------------------------------- outputs
@@ -95,14 +106,14 @@ using Input = std::variant<Tick, HeartbeatReceived, FileOpened, FileClosed, Cycl
 /// anything that the same Output writes or sends (PROTOCOL 8).
 struct LeaseUpdate {
     std::uint64_t serial = 0;
-    Instant end;              ///< E; fence when it passes, if armed.
-    bool armed = false;       ///< From just before the instance may first act; else a passed end
-                              ///< only ends the daemon.
-    bool may_act = false;     ///< For the clients' page, together with `end`.
-    bool released = false;    ///< The instance left cleanly and has no lease: never fence.
-    Incarnation token;        ///< The newest complete record.
-    Instance instance;        ///< Whose lease it is.
-    bool final = false;       ///< The end was cut short: never replaced by a later one.
+    Instant end;            ///< E; fence when it passes, if armed.
+    bool armed = false;     ///< From just before the instance may first act; else a passed end
+                            ///< only ends the daemon.
+    bool may_act = false;   ///< For the clients' page, together with `end`.
+    bool released = false;  ///< The instance left cleanly and has no lease: never fence.
+    Incarnation token;      ///< The newest complete record.
+    Instance instance;      ///< Whose lease it is.
+    bool final = false;     ///< The end was cut short: never replaced by a later one.
 };
 
 /// One cycle of one file (PROTOCOL 4): time is taken by the core before this leaves it. Write the
@@ -120,7 +131,7 @@ struct CycleOrder {
     FileIndex file;
     std::uint64_t id = 0;
     unsigned slots = 0;
-    std::optional<Own> own;    ///< Nothing: read only.
+    std::optional<Own> own;  ///< Nothing: read only.
     std::vector<Kill> kills;
 };
 
@@ -147,12 +158,12 @@ struct Output {
     std::optional<LeaseUpdate> lease;  ///< First: an earlier end is told before it is published.
     std::vector<CycleOrder> cycles;
     std::optional<netbeat::Heartbeat> heartbeat;  ///< Send to every other configured node.
-    std::vector<Instance> fence;       ///< E4: run the fence command on these, if there is one.
-    bool drain = false;                ///< Clean leave: end the clients, then ClientsGone.
+    std::vector<Instance> fence;  ///< E4: run the fence command on these, if there is one.
+    bool drain = false;           ///< Clean leave: end the clients, then ClientsGone.
     std::optional<FenceSelf> fence_self;
     std::vector<Notice> notices;
     std::optional<Exit> exit;
-    Instant wake_at = kForever;        ///< Step a Tick no later than this.
+    Instant wake_at = kForever;  ///< Step a Tick no later than this.
 };
 
 }  // namespace css::core

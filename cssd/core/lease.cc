@@ -59,7 +59,7 @@ void Arbiter::Impl::update_activation() {
 void Arbiter::Impl::update_lease() {
     if (has_lease()) {
         lease_end_ = lease_end_with(kept_);
-        wake(lease_end_);
+        wake(lease_end_ - stop_margin());
     }
     tell_guardians();
 }
@@ -77,8 +77,7 @@ void Arbiter::Impl::tell_guardians() {
     const bool waiting = gate_serial_ == UINT64_MAX || promise_gate_ == UINT64_MAX ||
                          armed_serial_ == UINT64_MAX || cut_serial_ == UINT64_MAX;
     const bool changed = u.armed != told_.armed || u.released != told_.released ||
-                         u.token != told_.token || u.may_act != told_.may_act ||
-                         u.end < told_.end;
+                         u.token != told_.token || u.may_act != told_.may_act || u.end < told_.end;
     const Instant due = told_at_ + interval(kept_) / 4;
     if (!waiting && !changed) {
         if (u.end == told_.end) {
@@ -114,6 +113,13 @@ void Arbiter::Impl::stop(StopReason reason, NodeNumber by) {
     n.stop = reason;
     n.by = by;
     n.node = self_.node;
+    if (reason == StopReason::kLeaseLapsed && lease_end_ >= disk_time() + liot(kept_)) {
+        // The voting files ended it, not the network: say how many were left (CRS-1606).
+        for (const FileIndex f : voting::Quorum(known_).all()) {
+            n.available += files_[f].complete_begin > disk_time() ? 1U : 0U;
+        }
+        n.required = voting::Quorum(known_).needed();
+    }
     stop_reason_ = reason;
     stopped_by_ = by;
     phase_ = Phase::kStopping;
@@ -124,8 +130,9 @@ void Arbiter::Impl::stop(StopReason reason, NodeNumber by) {
     }
     // First, irrevocably, the guardians' end; RESETTING only when they hold it.
     cut_serial_ = UINT64_MAX;
-    cut_deadline_ = now_ + Duration{kept_.reboottime} / 10;
-    lease_fixed_ = std::min(lease_end_, cut_deadline_);
+    lease_fixed_ = std::min(lease_end_, now_ + Duration{kept_.reboottime} / 10);
+    // Wait for RESETTING to stand for half of that: the other half is for FENCED.
+    fence_at_ = now_ + (lease_fixed_ - now_) / 2;
 }
 
 void Arbiter::Impl::evaluate_stopping() {
@@ -145,12 +152,12 @@ void Arbiter::Impl::evaluate_stopping() {
         return voting::Quorum(published_).reached_by(files);
     };
     if (!fence_ordered_) {
-        if (now_ >= lease_fixed_ || (resetting_ && stands(NodeState::kResetting))) {
+        if (now_ >= fence_at_ || (resetting_ && stands(NodeState::kResetting))) {
             fence_ordered_ = true;
-            out_.fence_self = FenceSelf{
-                stop_reason_, stopped_by_, std::min(lease_end_, now_ + kept_.reboottime)};
+            out_.fence_self =
+                FenceSelf{stop_reason_, stopped_by_, std::min(lease_end_, now_ + kept_.reboottime)};
         } else {
-            wake(lease_fixed_);
+            wake(fence_at_);
         }
     }
     if (clients_gone_) {

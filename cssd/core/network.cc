@@ -68,8 +68,7 @@ void Arbiter::Impl::observe_sets(NodeNumber n, const PublishedSets& sets) {
 }
 
 Unique Arbiter::Impl::largest_unique(NodeNumber n) const {
-    return std::max(
-        {links_.peer(n).unique, disk_.node(n).replaced_below, known_.unique[n]});
+    return std::max({links_.peer(n).unique, disk_.node(n).replaced_below, known_.unique[n]});
 }
 
 bool Arbiter::Impl::replaced(Instance i) const {
@@ -126,15 +125,15 @@ void Arbiter::Impl::update_link(NodeNumber n, NodeSet& connected, NodeSet& doubt
             notice.node = n;
             notice.silent_for = silent;
         }
-        if (link.watched && link.connected != is_connected) {
-            Notice& notice =
-                notify(is_connected ? NoticeKind::kLinkRestored : NoticeKind::kLinkLost);
+        const bool lost = link.connected && !is_connected;
+        if (lost || (link.lost && is_connected)) {
+            link.lost = lost;
+            Notice& notice = notify(lost ? NoticeKind::kLinkLost : NoticeKind::kLinkRestored);
             notice.node = n;
             notice.silent_for = silent;
         }
         warn_link(n, link, acknowledged);
     }
-    link.watched = true;
     link.connected = is_connected;
     link.doubt = in_doubt;
 }

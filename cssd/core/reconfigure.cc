@@ -10,11 +10,11 @@ namespace css::core {
 
 /// The members that can stay, and how their links look.
 struct Arbiter::Impl::View {
-    NodeSet vertices;      ///< Listed, not departed, not asked to go.
-    NodeSet asked;         ///< Eviction by hand.
-    bool loss = false;     ///< Some link between vertices is lost.
-    bool doubt = false;    ///< Some link between vertices is in doubt.
-    NodeSet fresh;         ///< Set by settled().
+    NodeSet vertices;    ///< Listed, not departed, not asked to go.
+    NodeSet asked;       ///< Eviction by hand.
+    bool loss = false;   ///< Some link between vertices is lost.
+    bool doubt = false;  ///< Some link between vertices is in doubt.
+    NodeSet fresh;       ///< Set by settled().
 };
 
 void Arbiter::Impl::reconfigure() {
@@ -44,8 +44,8 @@ void Arbiter::Impl::view_links(View& v) const {
     for (const NodeNumber w : v.vertices) {
         const PublishedSets& s = sets_[w];
         // What w published before it adopted this record says nothing of links to new members.
-        const bool speaks = w != self_.node && s.unique == known_.unique[w] &&
-                            s.record == known_.incarnation;
+        const bool speaks =
+            w != self_.node && s.unique == known_.unique[w] && s.record == known_.incarnation;
         if (!speaks) {
             continue;
         }
@@ -69,7 +69,7 @@ void Arbiter::Impl::reconfigure_as_member() {
         if (n != self_.node && departed(i)) {
             cause = replaced(i) ? RecordCause::kRestarted
                     : disk_.node(n).resetting_unique == i.unique ||
-                              links_.peer(n).resetting_unique == i.unique
+                            links_.peer(n).resetting_unique == i.unique
                         ? RecordCause::kStopped
                         : RecordCause::kLeave;
         } else if (!v.asked.contains(n)) {

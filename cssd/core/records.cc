@@ -42,15 +42,18 @@ void Arbiter::Impl::learn(const Record& record, bool complete) {
     }
     if (record.incarnation > known_.incarnation) {
         const Record before = std::exchange(known_, record);
+        const bool lives = phase_ != Phase::kStarting && phase_ != Phase::kEnded;
+        if (lives) {
+            Notice& n = notify(NoticeKind::kDecided);
+            n.by = known_.proposer;
+            n.cause = known_.cause;
+        }
         note_departures(before);
         paxos_.abandon();
         loss_at_ = kNever;
         trigger_at_ = kNever;
         retry_at_ = kNever;
-        if (phase_ != Phase::kStarting && phase_ != Phase::kEnded) {
-            Notice& n = notify(NoticeKind::kDecided);
-            n.by = known_.proposer;
-            n.cause = known_.cause;
+        if (lives) {
             if (!(before.parameters == known_.parameters)) {
                 notify(NoticeKind::kParameter).parameters = known_.parameters;
             }
@@ -78,6 +81,8 @@ void Arbiter::Impl::note_departures(const Record& before) {
         if (known_.members.contains(n)) {
             if (!was) {
                 listed_since_[n] = known_.incarnation;
+            }
+            if (!was && phase_ != Phase::kStarting) {
                 Notice& notice = notify(NoticeKind::kJoined);
                 notice.node = n;
                 notice.unique = known_.unique[n];
@@ -94,9 +99,9 @@ void Arbiter::Impl::note_departures(const Record& before) {
         if (was && successor) {
             d.before = before;
         }
-        if (was) {
-            const bool left = disk_.node(n).ended_unique == d.unique ||
-                              links_.peer(n).ended_unique == d.unique;
+        if (was && phase_ != Phase::kStarting && known_.listed(n) != self_) {
+            const bool left =
+                disk_.node(n).ended_unique == d.unique || links_.peer(n).ended_unique == d.unique;
             Notice& notice = notify(left ? NoticeKind::kLeft : NoticeKind::kEvict);
             notice.node = n;
             notice.unique = d.unique;
@@ -117,9 +122,8 @@ void Arbiter::Impl::adopt() {
             continue;
         }
         const Instance m = known_.listed(n);
-        const auto found = std::find_if(lease_peers_.begin(),
-                                        lease_peers_.end(),
-                                        [m](const LeasePeer& p) { return p.m == m; });
+        const auto found = std::find_if(
+            lease_peers_.begin(), lease_peers_.end(), [m](const LeasePeer& p) { return p.m == m; });
         if (found == lease_peers_.end()) {
             lease_peers_.push_back({m, now_, known_.incarnation});
             gained = true;
@@ -153,6 +157,11 @@ void Arbiter::Impl::set_complete(Incarnation i) {
         return;
     }
     complete_ = i;
+    if (i == known_.incarnation) {
+        for (const NodeNumber n : former()) {
+            departures_[n].confirmed = true;  // That is what complete means.
+        }
+    }
     touch();
     datagram_due_ = true;
     if (phase_ != Phase::kStarting && i == known_.incarnation) {
@@ -277,8 +286,7 @@ kill_block::Evidence Arbiter::Impl::evidence_of(Instance victim) const {
             e.kill_block_confirmed = true;
         }
         if (s.seen && s.heartbeat.written()) {
-            promise = promised ? larger_of_each(promise, s.heartbeat.promise)
-                               : s.heartbeat.promise;
+            promise = promised ? larger_of_each(promise, s.heartbeat.promise) : s.heartbeat.promise;
             promised = true;
         }
     }

@@ -101,8 +101,7 @@ bool Arbiter::Impl::complete_on_all_members(Incarnation i) const {
     return std::all_of(known_.members.begin(), known_.members.end(), [this, i](NodeNumber n) {
         const netbeat::Peer& p = links_.peer(n);
         return n == self_.node ||
-               (p.unique == known_.unique[n] &&
-                (p.record > i || (p.record == i && p.complete)));
+               (p.unique == known_.unique[n] && (p.record > i || (p.record == i && p.complete)));
     });
 }
 
@@ -195,8 +194,8 @@ StatusView Arbiter::Impl::status(Instant now) const {
         node.state = n == self_.node ? state_published(published_) : s.state;
         node.standby = n == self_.node ? standby_ : s.standby;
         node.listed = known_.members.contains(n);
-        node.evicting = !node.listed && known_.unique[n] != Unique{} &&
-                        !departures_[n].confirmed && complete_ < known_.incarnation;
+        node.evicting = !node.listed && known_.unique[n] != Unique{} && !departures_[n].confirmed &&
+                        complete_ < known_.incarnation;
         node.since = listed_since_[n];
         node.heard_network = n == self_.node ? now : links_.peer(n).heard_at;
         node.heard_disk = disk_.node(n).moved_at;

@@ -23,8 +23,7 @@ void Arbiter::Impl::evaluate_start() {
     // The slot must not have moved for two intervals, judged by reads begun after them.
     const Instant watched = start_watch_from_ + stretched(2 * interval(known_.parameters));
     const voting::Quorum quorum(known_);
-    if (now_ < watched ||
-        !quorum.reached_by(disk_.read_since(quorum.all(), self_.node, watched))) {
+    if (now_ < watched || !quorum.reached_by(disk_.read_since(quorum.all(), self_.node, watched))) {
         fast_ = now_ >= watched;
         wake(watched);
         return;

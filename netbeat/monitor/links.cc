@@ -34,8 +34,10 @@ bool Links::accept(const Heartbeat& h, Instant now) {
 }
 
 void Links::accept_echo(Instance from, Sequence echoed) {
-    const auto sent = std::lower_bound(
-        sent_.begin(), sent_.end(), echoed, [](const Sent& s, Sequence q) { return s.sequence < q; });
+    const auto sent =
+        std::lower_bound(sent_.begin(), sent_.end(), echoed, [](const Sent& s, Sequence q) {
+            return s.sequence < q;
+        });
     if (sent == sent_.end() || sent->sequence != echoed) {
         return;
     }

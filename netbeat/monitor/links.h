@@ -11,16 +11,16 @@ namespace css::netbeat {
 
 /// What is known of one node by network.
 struct Peer {
-    Unique unique;        ///< Of the newest heartbeat accepted; zero: none yet.
+    Unique unique;  ///< Of the newest heartbeat accepted; zero: none yet.
     Sequence sequence;
     Instant heard_at = kNever;
     NodeState state = NodeState::kJoining;
     bool standby = false;
-    Incarnation record;   ///< Of that heartbeat.
+    Incarnation record;  ///< Of that heartbeat.
     bool complete = false;
     Instant resetting_at = kNever;  ///< First heard RESETTING from `resetting_unique`.
     Unique resetting_unique;
-    Unique ended_unique;            ///< Largest unique heard LEFT or FENCED.
+    Unique ended_unique;  ///< Largest unique heard LEFT or FENCED.
     /// Receipt of the newest heartbeat of exactly `echoed_unique` that was ever echoed (E3's
     /// earliest `a`).
     Unique echoed_unique;
@@ -47,7 +47,8 @@ public:
     void forget_sent_before(Instant time);
 
     [[nodiscard]] const Peer& peer(NodeNumber n) const { return peers_[n]; }
-    /// When the newest own heartbeat that exactly this instance has echoed was sent; kNever if none.
+    /// When the newest own heartbeat that exactly this instance has echoed was sent; kNever if
+    /// none.
     [[nodiscard]] Instant acknowledged(Instance m) const;
 
 private:

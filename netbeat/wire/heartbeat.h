@@ -27,8 +27,8 @@ struct Heartbeat {
     /// Members that are asked to leave cleanly (`crsctl stop cluster`); counts only at a receiver
     /// that `record` lists and that holds the same incarnation.
     NodeSet stop_requested;
-    Record record;        ///< Stands in the sender's own H on a majority.
-    PerNode<Echo> echo;   ///< Own entry unused.
+    Record record;       ///< Stands in the sender's own H on a majority.
+    PerNode<Echo> echo;  ///< Own entry unused.
     friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 

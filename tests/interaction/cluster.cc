@@ -39,7 +39,8 @@ void Cluster::start(NodeNumber n) {
     }
     o.host = HostId{n.value()};
     o.boot = BootId{1};
-    o.wall_seconds = 1000 + static_cast<std::uint32_t>(now_.time_since_epoch().count() / 1'000'000'000);
+    o.wall_seconds =
+        1000 + static_cast<std::uint32_t>(now_.time_since_epoch().count() / 1'000'000'000);
     o.former_gone = true;
     o.random_seed = n.value();
     Node& me = node(n);
@@ -216,8 +217,8 @@ void Cluster::run_cycle(NodeNumber n, const core::CycleOrder& order) {
         core::CycleFinished done;
         done.file = order.file;
         done.id = order.id;
-        done.own_as_written = order.own && own.heartbeat == order.own->heartbeat &&
-                              own.ballot == order.own->ballot;
+        done.own_as_written =
+            order.own && own.heartbeat == order.own->heartbeat && own.ballot == order.own->ballot;
         done.slots = *views;
         at(now_ + kRead, [this, n, life, done, views] {
             if (node(n).life == life) {
@@ -251,9 +252,8 @@ void Cluster::send(NodeNumber n, const netbeat::Heartbeat& h) {
         if (to == n || deaf_to_[to].contains(n)) {
             continue;
         }
-        at(now_ + kNetwork, [this, to, copy] {
-            step(to, core::HeartbeatReceived{copy.get()}, copy);
-        });
+        at(now_ + kNetwork,
+           [this, to, copy] { step(to, core::HeartbeatReceived{copy.get()}, copy); });
     }
 }
 

@@ -28,12 +28,12 @@ public:
     Cluster(const Options& options, OnNotice on_notice);
 
     void start(NodeNumber n);
-    void crash(NodeNumber n);              ///< Daemon, guardians and host gone at once.
-    void pause(NodeNumber n);              ///< The daemon stands still; its guardian does not.
+    void crash(NodeNumber n);  ///< Daemon, guardians and host gone at once.
+    void pause(NodeNumber n);  ///< The daemon stands still; its guardian does not.
     void resume(NodeNumber n);
-    void cut(NodeNumber from, NodeNumber to);   ///< `to` no longer hears `from`.
+    void cut(NodeNumber from, NodeNumber to);  ///< `to` no longer hears `from`.
     void heal();
-    void hang(NodeNumber n, unsigned file);     ///< Cycles of n on this file do not end.
+    void hang(NodeNumber n, unsigned file);  ///< Cycles of n on this file do not end.
     void unhang(NodeNumber n, unsigned file);
     void request(NodeNumber n, const core::OperatorRequest& r);
     void run(Duration time);
@@ -46,11 +46,11 @@ public:
 private:
     struct Node {
         std::unique_ptr<core::Arbiter> core;
-        std::uint64_t life = 0;            ///< Events of an older life are dropped.
+        std::uint64_t life = 0;  ///< Events of an older life are dropped.
         bool paused = false;
-        bool fenced = false;               ///< The guardian ended its clients.
+        bool fenced = false;  ///< The guardian ended its clients.
         core::LeaseUpdate lease;
-        std::vector<core::Input> queued;   ///< While paused.
+        std::vector<core::Input> queued;  ///< While paused.
         std::vector<std::shared_ptr<void>> kept;
         std::map<unsigned, bool> hung;
         std::vector<std::function<void()>> held;  ///< Cycles waiting for a hung file.
@@ -80,7 +80,7 @@ private:
     std::uint64_t order_ = 0;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
     PerNode<Node> nodes_;
-    PerNode<NodeSet> deaf_to_;             ///< deaf_to_[b] holds a: b does not hear a.
+    PerNode<NodeSet> deaf_to_;  ///< deaf_to_[b] holds a: b does not hear a.
     std::vector<FileImage> images_;
 };
 

@@ -1,9 +1,9 @@
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 #include "tests/interaction/script.h"
 
@@ -39,10 +39,9 @@ std::vector<std::filesystem::path> stories() {
     return found;
 }
 
-INSTANTIATE_TEST_SUITE_P(Interaction,
-                         Story,
-                         ::testing::ValuesIn(stories()),
-                         [](const auto& i) { return i.param.stem().string(); });
+INSTANTIATE_TEST_SUITE_P(Interaction, Story, ::testing::ValuesIn(stories()), [](const auto& i) {
+    return i.param.stem().string();
+});
 
 }  // namespace
 }  // namespace css::interaction

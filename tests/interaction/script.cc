@@ -74,9 +74,10 @@ void Teller::cluster(std::istringstream& words) {
             CSS_CHECK(!"unknown setting");
         }
     }
-    cluster_ = std::make_unique<Cluster>(o, [this](Instant at, NodeNumber n, const core::Notice& x) {
-        said_ << clock(at) << " node " << n.value() << ": " << words_of(x) << '\n';
-    });
+    cluster_ =
+        std::make_unique<Cluster>(o, [this](Instant at, NodeNumber n, const core::Notice& x) {
+            said_ << clock(at) << " node " << n.value() << ": " << words_of(x) << '\n';
+        });
     zero_ = cluster_->now();
 }
 
@@ -85,7 +86,9 @@ void Teller::set(std::istringstream& words) {
     core::SetParameters p;
     for (const auto& [key, value] : settings(words)) {
         const std::chrono::milliseconds ms{value};
-        (key == "misscount" ? p.misscount : key == "disktimeout" ? p.disktimeout : p.reboottime) = ms;
+        (key == "misscount"     ? p.misscount
+         : key == "disktimeout" ? p.disktimeout
+                                : p.reboottime) = ms;
     }
     c().request(n, core::OperatorRequest{++request_, p});
 }
@@ -143,7 +146,9 @@ void Teller::command(const std::string& line) {
              c().unhang(n, node(words).value());
          }},
         {"leave",
-         [&] { c().request(node(words), core::OperatorRequest{++request_, core::Leave{}}); }},
+         [&] {
+             c().request(node(words), core::OperatorRequest{++request_, core::Leave{}});
+         }},
         {"stop-all",
          [&] {
              c().request(node(words), core::OperatorRequest{++request_, core::StopClusterNodes{}});

@@ -148,7 +148,12 @@ std::string words_of(const core::Notice& x) {
               << x.parameters.disktimeout.count() << '/' << x.parameters.reboottime.count();
             break;
         case NoticeKind::kActive: s << "may act"; break;
-        case NoticeKind::kLeaseLost: s << "stops: " << word(x.stop); break;
+        case NoticeKind::kLeaseLost:
+            s << "stops: " << word(x.stop);
+            if (x.required != 0) {
+                s << ", " << x.available << " of " << x.required << " files";
+            }
+            break;
         case NoticeKind::kFenced: s << "fenced"; break;
         case NoticeKind::kRequestDone:
             s << "request " << x.request << ' ' << word(x.request_result);

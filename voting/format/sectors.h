@@ -79,15 +79,15 @@ struct KillBlock {
 /// as empty. The order is the order of the checks.
 enum class SectorVerdict : std::uint8_t {
     kValid,
-    kNotRead,      ///< The slot was outside the range that was read.
+    kNotRead,  ///< The slot was outside the range that was read.
     kBadChecksum,
     kBadMagic,
     kBadVersion,
     kWrongKind,
     kWrongCluster,
     kWrongFile,
-    kWrongSlot,    ///< A misdirected write: the slot number inside is another's.
-    kMalformed,    ///< Checksum right, contents against the format.
+    kWrongSlot,  ///< A misdirected write: the slot number inside is another's.
+    kMalformed,  ///< Checksum right, contents against the format.
 };
 
 /// One slot as one read of one file showed it.

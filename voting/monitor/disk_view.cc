@@ -110,10 +110,10 @@ void DiskView::note_drops(const Record& record, NodeSet former, const DropScan& 
                 const NodeNumber n = NodeNumber::from_index(i);
                 const SlotOnFile& h = slots_[scan.file][i];
                 // The victim must be able to see it: it reads the slots it says it reads.
-                const bool visible = nodes_[v].reads_unique == victim.unique &&
-                                     n.value() <= nodes_[v].reads_slots;
-                const bool stands = n == scan.self ? scan.own_stands
-                                                   : h.seen && h.heartbeat_readable;
+                const bool visible =
+                    nodes_[v].reads_unique == victim.unique && n.value() <= nodes_[v].reads_slots;
+                const bool stands =
+                    n == scan.self ? scan.own_stands : h.seen && h.heartbeat_readable;
                 if (visible && stands && h.heartbeat.record.drops(victim)) {
                     slot.dropped_since = scan.time.end;
                     break;

@@ -37,13 +37,13 @@ struct SlotOnFile {
 
 /// What is known of one node by disk, over all files.
 struct NodeOnDisk {
-    Unique unique;                 ///< Of the newest (unique, sequence) read on any file.
+    Unique unique;  ///< Of the newest (unique, sequence) read on any file.
     Sequence sequence;
-    Instant moved_at = kNever;     ///< Last time that the newest (unique, sequence) grew. One
-                                   ///< sighting proves nothing, two different ones prove life.
-    Instant ended_at = kNever;     ///< First time `ended_unique` was read LEFT or FENCED.
+    Instant moved_at = kNever;  ///< Last time that the newest (unique, sequence) grew. One
+                                ///< sighting proves nothing, two different ones prove life.
+    Instant ended_at = kNever;  ///< First time `ended_unique` was read LEFT or FENCED.
     Unique ended_unique;
-    Instant resetting_at = kNever; ///< First time `resetting_unique` was read RESETTING.
+    Instant resetting_at = kNever;  ///< First time `resetting_unique` was read RESETTING.
     Unique resetting_unique;
     /// Every unique below this is known gone by E2 (a majority of files shows this one or a larger
     /// one), since that time.

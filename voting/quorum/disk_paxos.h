@@ -71,7 +71,7 @@ private:
     std::uint64_t mbal_seen_max_ = 0;
     std::uint64_t best_bal_ = 0;  ///< Highest bal read in the prepare phase, own included.
     Record best_record_;
-    PerNode<FileSet> read_on_;    ///< Per slot: files whose cycle wrote this block and read it.
+    PerNode<FileSet> read_on_;  ///< Per slot: files whose cycle wrote this block and read it.
 };
 
 }  // namespace css::voting
