@@ -19,9 +19,9 @@ enum class FenceReason : std::uint8_t {
 
 /// A state of one instance's lease, as the daemon tells it.
 struct LeaseOrder {
-    Instance instance;
+    Instance instance = {};
     std::uint64_t serial = 0;
-    Instant end;
+    Instant end = {};
     bool armed = false;
     bool released = false;
     bool final = false;

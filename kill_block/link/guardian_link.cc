@@ -167,7 +167,6 @@ private:
     void read(std::size_t index, Calls& calls);
     void apply(std::size_t index, const Peer::News& news, Calls& calls);
     void flush_all();
-    void watch_for_room(std::size_t index);
     void lose(std::size_t index, const std::string& reason, Calls& calls);
     void lose_late(Instant now, Calls& calls);
     void note_enlisted(std::uint64_t client, bool held, Calls& calls);
@@ -432,22 +431,10 @@ void GuardianLink::Impl::lose_late(Instant now, Calls& calls) {
 
 void GuardianLink::Impl::flush_all() {
     const Instant now = boottime();
-    for (std::size_t i = 0; i < kGuardians; ++i) {
-        Peer& peer = peers_.at(i);
-        const bool was_blocked = peer.is_blocked();
+    for (Peer& peer : peers_) {
         // A broken connection is seen, and told, by the thread: epoll wakes it.
         static_cast<void>(peer.is_lost() || peer.flush(now));
-        if (peer.is_blocked() != was_blocked && !peer.is_lost()) {
-            watch_for_room(i);
-        }
     }
-}
-
-void GuardianLink::Impl::watch_for_room(std::size_t index) {
-    epoll_event event{};
-    event.events = peers_.at(index).is_blocked() ? EPOLLIN | EPOLLOUT : EPOLLIN;
-    event.data.u32 = static_cast<std::uint32_t>(index);
-    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, peers_.at(index).socket(), &event);
 }
 
 void GuardianLink::Impl::send(const Message& lease) {

@@ -41,8 +41,8 @@ void Peer::owe(Instant now) {
 
 /// The lease first: an earlier end is what hurries.
 bool Peer::flush(Instant now) {
-    blocked_ = false;
-    while (welcome_ && socket_.is_open() && (lease_.has_value() || !queue_.empty())) {
+    while (welcome_ && socket_.is_open() && owed_ < kOwedMax &&
+           (lease_.has_value() || !queue_.empty())) {
         const bool is_lease = lease_.has_value();
         const Message& message = is_lease ? *lease_ : queue_.front().message;
         std::array<int, 1> descriptors{-1};
@@ -53,10 +53,7 @@ bool Peer::flush(Instant now) {
         }
         switch (send_packet(socket_.get(), message, with)) {
             case Io::kDone: owe(now); break;
-            case Io::kWouldBlock:
-                blocked_ = true;
-                owes_since_ = std::min(owes_since_, now);
-                return true;
+            case Io::kWouldBlock: return true;  // It owes answers, or none of this is true.
             case Io::kClosed: return false;
         }
         if (is_lease) {
@@ -72,7 +69,7 @@ Peer::News Peer::take(Instant now, const Message& message) {
     News news;
     if (message.has(kFlagAnswer)) {
         owed_ -= owed_ > 0 ? 1 : 0;
-        owes_since_ = owed_ > 0 || blocked_ ? now : kForever;
+        owes_since_ = owed_ > 0 ? now : kForever;
     }
     switch (message.kind) {
         case Kind::kWaiting:

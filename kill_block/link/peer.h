@@ -19,6 +19,9 @@ namespace css::guardian {
 class Peer {
 public:
     static constexpr std::size_t kQueueMax = 2048;
+    /// So many requests may be without an answer. Few enough that neither they nor their answers
+    /// ever fill a socket: a guardian drops an answer that it cannot send.
+    static constexpr std::size_t kOwedMax = 32;
 
     /// What a message from the guardian changed.
     struct News {
@@ -43,9 +46,6 @@ public:
     /// Sends what can be sent now. Nothing but the hello (sent by start()) goes out before the
     /// welcome. False: the connection is broken.
     bool flush(Instant now);
-    /// True: something waits for room in the socket.
-    [[nodiscard]] bool is_blocked() const { return blocked_; }
-
     News take(Instant now, const Message& message);
 
     /// When it began to owe an answer; kForever: it owes none.
@@ -66,7 +66,6 @@ private:
 
     UniqueFd socket_;
     bool welcome_ = false;
-    bool blocked_ = false;
     std::optional<Message> lease_;
     std::deque<Request> queue_;
     std::size_t owed_ = 0;
