@@ -311,6 +311,21 @@ TEST_F(DiskThreadTest, AnOrderThatCrossesWithClosingIsAnswered) {
     EXPECT_EQ(ping.cycles(), 200U);
 }
 
+TEST_F(DiskThreadTest, AnOrderThatMeetsAClosedFileIsAnswered) {
+    Ping ping{{.path = path_}};
+    ASSERT_TRUE(ping.wait_opened());
+    std::filesystem::remove(path_);
+    ping.thread().reopen(Error{ErrorCode::kConflict, 0, "again"});
+    ASSERT_TRUE(ping.wait_closed());
+    const auto read = ping.cycle(1, std::nullopt);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->outcome, core::CycleOutcome::kReadFailed);
+    ASSERT_TRUE(ping.wait_cannot_open());
+    const auto write = ping.cycle(2, make_own(1));
+    ASSERT_TRUE(write);
+    EXPECT_EQ(write->outcome, core::CycleOutcome::kWriteFailed);
+}
+
 TEST_F(DiskThreadTest, NoCallbackAfterStopAndOrdersAreDropped) {
     Ping ping{{.path = path_}};
     ASSERT_TRUE(ping.wait_opened());
