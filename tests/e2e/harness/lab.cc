@@ -158,7 +158,15 @@ bool Lab::form() {
 }
 
 void Lab::start_client(unsigned node) {
-    at(node).client = Child{{CSS_E2E_CLIENT, run_dir(node), node_name(node), client_log(node)},
+    at(node).client = Child{{CSS_E2E_CLIENT,
+                             "--run-dir",
+                             run_dir(node),
+                             "--node",
+                             std::to_string(node),
+                             "--out",
+                             client_log(node),
+                             "--period-us",
+                             "2000"},
                             {.network_namespace = network_.namespace_of(node),
                              .output = node_dir(node) + "/client.out"}};
 }

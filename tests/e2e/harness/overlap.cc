@@ -86,11 +86,8 @@ std::vector<Acted> read_client_log(const std::string& path) {
     std::string line;
     while (std::getline(file, line)) {
         Acted acted;
-        std::string node;
         std::istringstream words{line};
-        if (!file.eof() && words >> acted.time >> node >> acted.token) {
-            const unsigned named = node_number(node);
-            acted.node = named != 0 ? named : static_cast<unsigned>(std::stoul("0" + node));
+        if (!file.eof() && words >> acted.time >> acted.node >> acted.token) {
             lines.push_back(acted);
         }
     }
