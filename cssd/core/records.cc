@@ -65,6 +65,8 @@ void Arbiter::Impl::learn(const Record& record, bool complete) {
         }
     }
     if (complete && record.incarnation <= known_.incarnation) {
+        // It counts as seen even when a newer one is known already.
+        complete_listed_ = complete_listed_ || record.lists(self_);
         set_complete(record.incarnation);
     }
 }
@@ -149,14 +151,13 @@ void Arbiter::Impl::publish() {
 }
 
 void Arbiter::Impl::set_complete(Incarnation i) {
-    // A complete record that lists this instance counts even when a newer one is known already.
-    if (i == known_.incarnation && known_.lists(self_) && phase_ == Phase::kMember) {
-        complete_listed_ = true;
-    }
     if (i <= complete_) {
         return;
     }
     complete_ = i;
+    if (i == known_.incarnation && known_.lists(self_)) {
+        complete_listed_ = true;
+    }
     if (i == known_.incarnation) {
         for (const NodeNumber n : former()) {
             departures_[n].confirmed = true;  // That is what complete means.
