@@ -68,7 +68,7 @@ public:
 };
 
 struct ControlOptions {
-    std::string run_dir;
+    std::string run_dir{};
     std::size_t clients_max = 512;             ///< More are turned away at once.
     std::size_t request_size_max = 64U << 10;  ///< A longer line ends the connection.
     std::size_t output_size_max = 4U << 20;    ///< A client that lags further is dropped.

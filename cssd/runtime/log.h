@@ -12,7 +12,7 @@
 namespace css::runtime {
 
 struct LogOptions {
-    std::string directory;  ///< Of `alert.log` and `cssd.trc`; made if missing.
+    std::string directory{};  ///< Of `alert.log` and `cssd.trc`; made if missing.
     config::LogLevel level = config::LogLevel::kInfo;
     std::uint64_t trace_size_max = 10U << 20;  ///< Bytes after which cssd.trc is rotated.
     unsigned trace_files_max = 5;              ///< Rotated files kept: cssd.trc.1 is the newest.
