@@ -18,6 +18,11 @@ Requests::Ends end_of(const ControlBackend::Request& request) {
                : Requests::Ends::kByNotice;
 }
 
+std::string without_port(std::string address) {
+    address.erase(address.rfind(':'));
+    return address;
+}
+
 }  // namespace
 
 Backend::Backend(Parts parts) : parts_(std::move(parts)) {
@@ -61,6 +66,10 @@ DaemonView Backend::view() {
     DaemonView view;
     view.now = When{boot_now(), std::chrono::system_clock::now()};
     view.names = names();
+    const netbeat::NodesFile& nodes = parts_.network.nodes();
+    for (const NodeNumber n : nodes.configured()) {
+        view.addresses[n] = without_port(netbeat::to_string(nodes.at(n).addresses.front()));
+    }
     {
         const std::lock_guard lock{mutex_};
         view.fault = fault_;
