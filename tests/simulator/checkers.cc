@@ -77,9 +77,7 @@ void Checkers::check_successor(const Record& before, const Record& after) const 
     if (after.members.empty()) {
         fail("Agreement", "a record without members");
     }
-    const Parameters& p = after.parameters;
-    if (2 * interval(p) > Duration{p.reboottime} || p.reboottime >= p.misscount ||
-        p.misscount >= p.disktimeout) {
+    if (!consistent(after.parameters)) {
         fail("Parameters", "a record with time-outs against the rules");
     }
 }
@@ -142,6 +140,14 @@ void Checkers::on_notice(const Machine& machine, const core::Notice& notice) {
 }
 
 // ------------------------------------------------------- No split brain, Self-knowledge
+
+void Checkers::on_lease(const Machine& machine, const core::LeaseUpdate& lease) {
+    const std::size_t i = lease.token.value();
+    if (i >= records_.size() || !records_[i].seen) {
+        see_record(machine,
+                   machine.daemon.arbiter->status(machine.clock.local(world_.now)).newest);
+    }
+}
 
 void Checkers::on_token(const Machine& machine, const core::LeaseUpdate& lease) {
     if (lease.may_act) {

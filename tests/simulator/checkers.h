@@ -21,6 +21,8 @@ public:
                              const voting::Heartbeat& after,
                              SectorVerdict verdict);
     void on_notice(const Machine& machine, const core::Notice& notice);
+    /// Before the lease is told: a record may become complete before anything shows it.
+    void on_lease(const Machine& machine, const core::LeaseUpdate& lease);
     void on_token(const Machine& machine, const core::LeaseUpdate& lease);
     void on_begin_acting(const Machine& machine);
     void on_fence_self(const Machine& machine, const core::FenceSelf& order);

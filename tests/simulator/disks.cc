@@ -18,7 +18,7 @@ FileIndex file_index(unsigned file) {
 }  // namespace
 
 Disks::Disks(World& world) : world_(world) {
-    const unsigned slots = world.options.numbers.back().value();
+    const unsigned slots = world.options.slots_max;
     for (unsigned f = 0; f < world.options.files; ++f) {
         images_.emplace_back(file_index(f), world.options.sector_size, slots);
         saved_.push_back(images_.back().copy());

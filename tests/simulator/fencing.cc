@@ -31,7 +31,7 @@ void Fencing::on_lease(Machine& machine, const Event& event) {
 
 void Fencing::take_in(Machine& machine, const Told& told) {
     Guardian& guardian = machine.guardian;
-    if (guardian.final && guardian.daemon_life == told.daemon_life) {
+    if (guardian.final && guardian.instance == told.lease.instance) {
         return;
     }
     guardian.daemon_life = told.daemon_life;

@@ -86,7 +86,7 @@ void Lifecycle::create_daemon(Machine& machine, bool former_gone) {
         options.configured.insert(n);
     }
     options.slots_used = world_.options.numbers.back().value();
-    options.slots_max = kNodesMax;
+    options.slots_max = world_.options.slots_max;
     options.genesis = genesis();
     options.host = machine.host;
     options.boot = machine.boot;

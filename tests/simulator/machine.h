@@ -18,7 +18,7 @@ struct Guardian {
     Instance instance;
     bool armed = false;
     Instant end = kNever;
-    bool final = false;          ///< The end was cut short for good.
+    bool final = false;             ///< The end was cut short for good.
     SimTime timer_at = 0;           ///< Of the earliest timer under way; 0: none.
     bool fencing = false;           ///< The stop of this host, or of its clients, is under way.
     std::uint32_t daemon_life = 0;  ///< Whose messages count.

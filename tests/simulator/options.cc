@@ -22,7 +22,9 @@ Parameters draw_parameters(Prng& prng) {
     }
     p.misscount = Ms{misscount};
     const std::int64_t two_intervals = (2 * interval(p) + Duration{kMs - 1}) / Ms{1};
-    p.reboottime = Ms{prng.edgy(two_intervals, misscount - 1)};
+    // An echo may be two intervals old, and SIOT is longer than that.
+    const std::int64_t most = misscount - two_intervals - 1;
+    p.reboottime = Ms{prng.edgy(two_intervals, most)};
     if (prng.chance(3, 4)) {  // The usual case: a tenth to a half.
         p.reboottime = Ms{prng.range(two_intervals, std::max(two_intervals, misscount / 2))};
     }
@@ -31,11 +33,6 @@ Parameters draw_parameters(Prng& prng) {
         p = Parameters{};
     }
     return p;
-}
-
-bool allowed(const Parameters& p) {
-    return 2 * interval(p) <= Duration{p.reboottime} && p.reboottime < p.misscount &&
-           p.misscount < p.disktimeout && p.misscount >= Ms{500};
 }
 
 void draw_parameter_palette(Prng& prng, const Overrides& over, Options& options) {
@@ -48,7 +45,7 @@ void draw_parameter_palette(Prng& prng, const Overrides& over, Options& options)
     }
     first.disktimeout = over.disktimeout_ms != 0 ? Ms{over.disktimeout_ms} : first.disktimeout;
     first.reboottime = over.reboottime_ms != 0 ? Ms{over.reboottime_ms} : first.reboottime;
-    CSS_CHECK(allowed(first));
+    CSS_CHECK(consistent(first));
     const std::int64_t others = prng.range(0, 2);
     for (std::int64_t i = 0; i < others; ++i) {
         // Within a factor of four, so that a run is not dominated by waiting.
@@ -57,7 +54,7 @@ void draw_parameter_palette(Prng& prng, const Overrides& over, Options& options)
         p.disktimeout = p.misscount * prng.range(9, 40) / 8;
         p.reboottime = Ms{prng.range((2 * interval(p) + Duration{kMs - 1}) / Ms{1},
                                      std::max<std::int64_t>(p.misscount.count() * 2 / 5, 200))};
-        if (allowed(p)) {
+        if (consistent(p) && p.misscount >= Ms{500}) {
             options.palette.push_back(p);
         }
     }
@@ -80,6 +77,8 @@ void draw_cluster(Prng& prng, const Overrides& over, Options& options) {
         options.numbers.emplace_back(number);
         options.weights.push_back(prng.chance(1, 6) ? 1000 : 1);
     }
+    const std::int64_t spare = prng.chance(1, 2) ? 0 : prng.range(0, 8);
+    options.slots_max = std::min(kNodesMax, number + static_cast<unsigned>(spare));
     constexpr std::array<unsigned, 6> kFiles{1, 3, 3, 3, 5, 5};
     options.files = kFiles[prng.index(kFiles.size())];
     options.files = over.files != 0 ? over.files : options.files;
@@ -134,6 +133,11 @@ void override_mix(const std::string& names, Options& options) {
         return;
     }
     options.mix.fill(0);
+    if (names == "none") {
+        options.loss_permille = options.duplicate_permille = options.reorder_permille = 0;
+        options.stall_permille = options.split_permille = 0;
+        options.fence_command = false;
+    }
     const std::string padded = "," + names + ",";
     for (std::size_t i = 0; i < kFaultKinds; ++i) {
         if (padded.find("," + std::string{kFaultNames[i]} + ",") != std::string::npos) {
@@ -214,6 +218,7 @@ Options quiet_options(std::uint64_t seed, unsigned nodes, unsigned files, const 
         options.weights.push_back(1);
     }
     options.files = files;
+    options.slots_max = std::min(kNodesMax, nodes + 4);
     options.palette.assign(1, p);
     options.stop_max = p.reboottime.count() * kMs * 9 / 10;
     options.network_delay_min = 50'000;

@@ -21,6 +21,7 @@ struct Options {
     std::uint64_t seed = 1;
     std::vector<NodeNumber> numbers;     ///< One machine each; gaps are deleted nodes.
     std::vector<std::uint32_t> weights;  ///< Of the nodes, in the order of `numbers`.
+    unsigned slots_max = 64;             ///< Slots of each voting file.
     unsigned files = 3;
     std::size_t sector_size = 512;
     unsigned interconnects = 1;

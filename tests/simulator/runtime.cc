@@ -71,6 +71,7 @@ void Runtime::carry_out(Machine& machine, core::Output& output, Stage from) {
                 return;
             }
             if (output.lease) {
+                world_.checkers->on_lease(machine, *output.lease);
                 world_.fencing->tell(machine, *output.lease);
             }
             [[fallthrough]];

@@ -81,8 +81,7 @@ void VotingImage::restore(const std::vector<std::byte>& old) {
 void VotingImage::format(const voting::SectorIdentity& identity) {
     for (std::size_t i = 0; i < views_.size(); ++i) {
         const NodeNumber n = NodeNumber::from_index(i);
-        const auto slot = std::span{raw_}.subspan(layout_.slot(n).offset,
-                                                  layout_.slot_size());
+        const auto slot = std::span{raw_}.subspan(layout_.slot(n).offset, layout_.slot_size());
         const auto part = [&](std::size_t which) {
             return slot.subspan(which * sector_size(), sector_size());
         };
