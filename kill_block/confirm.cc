@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cssd/base/mutation.h"
+
 namespace css::kill_block {
 namespace {
 
@@ -15,7 +17,15 @@ bool window_holds(const Evidence& e, Instant a, Duration length, Instant now) {
     FileSet good;
     for (const FileIndex f : e.quorum.all()) {
         const FileEvidence& file = e.files[f];
-        const bool dropped = file.dropped_since != kNever && file.dropped_since <= a;
+        if (mutated(Mutation::kE3CachedReads) || mutated(Mutation::kE3SplitWindows)) {
+            const Instant until = mutated(Mutation::kE3CachedReads) ? now : file.unchanged_until;
+            if (file.shown && until - file.unchanged_since >= length) {
+                good.insert(f);
+            }
+            continue;
+        }
+        const bool dropped = !mutated(Mutation::kE3NoDropAlternative) &&
+                             file.dropped_since != kNever && file.dropped_since <= a;
         const bool still =
             file.shown && file.unchanged_since <= a && file.unchanged_until >= a + length;
         if (dropped || still) {
@@ -73,6 +83,10 @@ Verdict judge(const Evidence& e, Instant now) {
     if (e.ended) {
         return confirmed(ConfirmRule::kE1);
     }
+    if (mutated(Mutation::kE3NetworkOnly) && e.heard_at != kNever &&
+        now >= e.heard_at + stretched(e.misscount)) {
+        return confirmed(ConfirmRule::kE3Short);
+    }
     if (e.replaced) {
         return confirmed(ConfirmRule::kE2);
     }
@@ -80,7 +94,8 @@ Verdict judge(const Evidence& e, Instant now) {
         return confirmed(ConfirmRule::kE6);
     }
     if (e.resetting_at != kNever) {
-        const Instant at = e.resetting_at + stretched(e.reboottime);
+        const Instant at =
+            e.resetting_at + (mutated(Mutation::kE5AtOnce) ? Duration{} : stretched(e.reboottime));
         if (now >= at) {
             return confirmed(ConfirmRule::kE5);
         }

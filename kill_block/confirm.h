@@ -47,6 +47,7 @@ struct Evidence {
     bool replaced = false;              ///< E2.
     Instant resetting_at = kNever;      ///< E5: RESETTING of exactly this instance first seen.
     Instant echoed_receipt = kNever;    ///< Receipt of its newest heartbeat ever echoed.
+    Instant heard_at = kNever;          ///< Receipt of its newest heartbeat; no rule uses it.
     std::vector<Witness> witnesses;     ///< For E3 short.
     /// The largest time-outs that the victim's H promises on the files read.
     Duration misscount{};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cssd/base/mutation.h"
 #include "cssd/core/arbiter_impl.h"
 
 // Inputs, and the order in which one step does its work. What each part means stands in:
@@ -64,10 +65,20 @@ void Arbiter::Impl::step(Instant now, const Input& input) {
     }
     // Stop rule (a) comes first, with the old values: a daemon that was paused must not revive its
     // lapsed lease with the news that queued up meanwhile.
-    if (has_lease() && now_ >= lease_end_ - stop_margin()) {
-        stop(StopReason::kLeaseLapsed);
+    const auto look_at_lapse = [this] {
+        if (has_lease() && now_ >= lease_end_ - stop_margin() &&
+            !mutated(Mutation::kLapsedLeaseRenewed)) {
+            stop(StopReason::kLeaseLapsed);
+        }
+    };
+    if (!mutated(Mutation::kLapseAfterNews)) {
+        look_at_lapse();
     }
     std::visit([this](const auto& i) { on(i); }, input);
+    if (mutated(Mutation::kLapseAfterNews)) {
+        lease_end_ = has_lease() ? lease_end_with(kept_) : lease_end_;
+        look_at_lapse();
+    }
     evaluate();
 }
 
@@ -125,6 +136,9 @@ void Arbiter::Impl::check_invariants() const {
 }
 
 bool Arbiter::Impl::has_lease() const {
+    if (mutated(Mutation::kNoJoiningLease) && phase_ == Phase::kJoining) {
+        return false;
+    }
     return alive() || (phase_ == Phase::kLeaving && !clients_gone_);
 }
 

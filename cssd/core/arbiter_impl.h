@@ -188,6 +188,8 @@ private:
     void set_complete(Incarnation i);
     void note_adopted_shown(NodeNumber n, const voting::Heartbeat& h, Instant at);
     [[nodiscard]] NodeSet former() const;
+    [[nodiscard]] bool adopted_shown(Instance i) const;
+    [[nodiscard]] voting::Quorum quorum_of(const Record& r) const;
 
     // ---- lease.cc
     void update_activation();
@@ -223,6 +225,7 @@ private:
     void propose(const Record& target, NodeSet cohort, bool own_request);
     void stop_proposing();
     [[nodiscard]] bool my_turn(NodeSet cohort, bool own_request);
+    [[nodiscard]] NodeSet fully_linked(NodeSet nodes) const;  ///< For a mutation.
     [[nodiscard]] PerNode<NodeSet> adjacency() const;
     [[nodiscard]] PerNode<std::uint32_t> weights() const;
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cssd/base/mutation.h"
 #include "cssd/core/arbiter_impl.h"
 
 // The disk cycle (PROTOCOL 4): write own H and B, then read all slots, for each file in a loop of
@@ -24,7 +25,7 @@ void Arbiter::Impl::on(const CycleFinished& input) {
 void Arbiter::Impl::observe_cycle(const CycleFinished& input, FileProgress& f) {
     const voting::ReadTime time{f.begin, now_};
     observe_slots(input, f, time);
-    if (!f.primed) {
+    if (!f.primed || (mutated(Mutation::kNoCarryPerFile) && !f.own_readable)) {
         prime(input.file, input.slots[self_.node.index()]);
     }
     if (phase_ == Phase::kStarting || phase_ == Phase::kEnded) {
@@ -37,7 +38,8 @@ void Arbiter::Impl::observe_cycle(const CycleFinished& input, FileProgress& f) {
             newest_read = std::max(newest_read, s.heartbeat.record.incarnation);
         }
     }
-    const bool complete = f.writes && input.own_as_written && all_readable(input);
+    const bool shown = input.own_as_written || mutated(Mutation::kCycleWithoutReadBack);
+    const bool complete = f.writes && shown && all_readable(input);
     if (complete) {
         note_complete(input, f, newest_read);
     }
@@ -127,7 +129,7 @@ bool Arbiter::Impl::all_readable(const CycleFinished& input) const {
 void Arbiter::Impl::note_complete(const CycleFinished& input,
                                   FileProgress& f,
                                   Incarnation newest_read) {
-    f.complete_begin = f.begin;
+    f.complete_begin = mutated(Mutation::kCycleTimeAfterWrite) ? now_ : f.begin;
     f.stands_record = f.writes_record;
     f.stands_promise = f.writes_promise;
     f.stands_state = f.writes_state;
@@ -160,7 +162,8 @@ void Arbiter::Impl::note_standing() {
     if (stands_ && standing_.incarnation == published_.incarnation) {
         return;
     }
-    if (!voting::Quorum(published_).reached_by(files_standing(published_.incarnation))) {
+    if (!quorum_of(published_).reached_by(files_standing(published_.incarnation)) &&
+        !(mutated(Mutation::kDatagramBeforeStanding) && stands_)) {
         return;
     }
     stands_ = true;
@@ -343,7 +346,8 @@ void Arbiter::Impl::schedule_cycles() {
 }
 
 void Arbiter::Impl::start_cycle(FileIndex file, FileProgress& f) {
-    const bool may_write = phase_ != Phase::kStarting && f.primed &&
+    const bool may_write = phase_ != Phase::kStarting &&
+                           (f.primed || mutated(Mutation::kNoCarryPerFile)) &&
                            (phase_ != Phase::kStopping || resetting_ || clients_gone_);
     CycleOrder& order = out_.cycles.emplace_back();
     order.file = file;
@@ -355,6 +359,9 @@ void Arbiter::Impl::start_cycle(FileIndex file, FileProgress& f) {
     f.cycle = order.id;
     f.begin = now_;
     f.writes = may_write;
+    if (mutated(Mutation::kPromiseByWrite) && may_write) {
+        f.stands_promise = promised_;
+    }
     if (!may_write) {
         return;
     }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cssd/base/mutation.h"
 #include "cssd/core/arbiter_impl.h"
 
 // The lease end E and what follows from it: may act, what guardians and clients are told, stopping
@@ -8,7 +9,7 @@
 namespace css::core {
 
 Instant Arbiter::Impl::disk_time() const {
-    return voting::Quorum(known_).latest_reached(
+    return quorum_of(known_).latest_reached(
         [this](FileIndex f) { return std::max(files_[f].complete_begin, born_at_); });
 }
 
@@ -25,11 +26,14 @@ Instant Arbiter::Impl::acknowledged_by(Instance m) const {
 Instant Arbiter::Impl::lease_end_with(const Parameters& promise) const {
     const Instant disk = disk_time();
     const Instant by_disk = disk + liot(promise);
-    if (lease_peers_.empty()) {
+    if (lease_peers_.empty() || mutated(Mutation::kGuardianToldLiot)) {
         return by_disk;
     }
     Instant heard = kForever;
     for (const LeasePeer& p : lease_peers_) {
+        if (mutated(Mutation::kLeaseByPublishedOnly) && !published_.lists(p.m)) {
+            continue;
+        }
         heard = std::min(heard, std::max(p.floor, links_.acknowledged(p.m)));
     }
     return std::min(by_disk, std::max(disk, heard) + siot(promise));
@@ -50,6 +54,8 @@ void Arbiter::Impl::update_activation() {
         }
         activated_ = voting::Quorum(published_).reached_by(files);
     }
+    activated_ = activated_ || mutated(Mutation::kActWithoutOwnCycle);
+    complete_listed_ = complete_listed_ || mutated(Mutation::kActWithoutComplete);
     if (activated_ && complete_listed_ && !armed_) {
         armed_ = true;
         armed_serial_ = UINT64_MAX;  // Drawn with the update.
@@ -137,7 +143,9 @@ void Arbiter::Impl::stop(StopReason reason, NodeNumber by) {
 
 void Arbiter::Impl::evaluate_stopping() {
     fast_ = true;
-    if (!resetting_ && cut_serial_ != UINT64_MAX && acknowledged_serial_ >= cut_serial_) {
+    const bool cut_held = (cut_serial_ != UINT64_MAX && acknowledged_serial_ >= cut_serial_) ||
+                          mutated(Mutation::kResettingBeforeGuardian);
+    if (!resetting_ && cut_held) {
         resetting_ = true;
         touch();
         datagram_due_ = true;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cssd/base/mutation.h"
 #include "cssd/core/arbiter_impl.h"
 
 // Network heartbeats: who was heard, who hears us, what the others say of each other (PROTOCOL 5).
@@ -21,13 +22,15 @@ void Arbiter::Impl::on(const HeartbeatReceived& input) {
         }
         return;
     }
-    if (!links_.accept(h, now_)) {
+    const bool newer = links_.accept(h, now_);
+    if (!newer && !mutated(Mutation::kReplayCounts)) {
         return;
     }
     const netbeat::Echo& echo = h.echo[self_.node];
     if (phase_ != Phase::kStarting && echo.unique > self_.unique) {
         stop(StopReason::kReplaced);
-    } else if (echo.unique == self_.unique && echo.sequence != Sequence{}) {
+    } else if ((echo.unique == self_.unique || mutated(Mutation::kEchoByNumber)) &&
+               echo.sequence != Sequence{}) {
         links_.accept_echo(h.sender, echo.sequence);
     }
     weight_of_[n] = h.weight;
@@ -168,7 +171,7 @@ bool Arbiter::Impl::may_echo() const {
 bool Arbiter::Impl::echoes(NodeNumber n) const {
     const netbeat::Peer& peer = links_.peer(n);
     return may_echo() && peer.unique == largest_unique(n) &&
-           !known_.drops(Instance{n, peer.unique});
+           (!known_.drops(Instance{n, peer.unique}) || mutated(Mutation::kEchoDropped));
 }
 
 netbeat::Heartbeat Arbiter::Impl::make_datagram() {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cssd/base/mutation.h"
 #include "cssd/core/arbiter_impl.h"
 #include "cssd/core/cohort.h"
 
@@ -82,15 +83,25 @@ void Arbiter::Impl::reconfigure_as_member() {
     if (v.loss) {
         cause = RecordCause::kLinkLost;
         step_ = ReconfigurationStep::kSettle;
-        if (!settled(v)) {
+        if (!settled(v) && !mutated(Mutation::kNoSettle)) {
             stop_proposing();
             return;
         }
         clique = best_clique(v.fresh, adjacency(), weights());
+        if (mutated(Mutation::kAnyLostLinkSplits)) {
+            clique = fully_linked(v.fresh);
+        }
     } else {
         loss_at_ = kNever;
         if (v.doubt) {
             step_ = ReconfigurationStep::kSettle;
+        }
+    }
+    if (mutated(Mutation::kLeaveNeedsFresh) && clique != known_.members) {
+        for (const NodeNumber n : clique) {
+            if (n != self_.node && now_ > disk_.node(n).moved_at + 3 * interval(kept_)) {
+                clique.erase(n);
+            }
         }
     }
     if (!clique.contains(self_.node)) {
@@ -149,6 +160,9 @@ bool Arbiter::Impl::silent(NodeNumber n) const {
     const Instant unmoved_until =
         std::max(disk_.node(n).moved_at, born_at_) + stretched(siot(promised_));
     const voting::Quorum quorum(known_);
+    if (mutated(Mutation::kSilentWithoutReads)) {
+        return now_ >= unmoved_until;
+    }
     return now_ >= unmoved_until &&
            quorum.reached_by(disk_.read_since(quorum.all(), n, unmoved_until));
 }
@@ -207,6 +221,15 @@ PerNode<std::uint32_t> Arbiter::Impl::weights() const {
     return w;
 }
 
+NodeSet Arbiter::Impl::fully_linked(NodeSet nodes) const {
+    const PerNode<NodeSet> connected = adjacency();
+    NodeSet good;
+    for (const NodeNumber n : nodes) {
+        good.assign(n, connected[n].contains(nodes - NodeSet::of(n)));
+    }
+    return good;
+}
+
 bool Arbiter::Impl::is_joiner(NodeNumber n) const {
     const PublishedSets& s = sets_[n];
     return s.state == NodeState::kJoining && !s.standby && s.unique > known_.unique[n] &&
@@ -227,6 +250,9 @@ NodeSet Arbiter::Impl::admissible_joiners(NodeSet clique) const {
         if (to_all) {
             candidates.insert(n);
         }
+    }
+    if (mutated(Mutation::kJoinersNoClique)) {
+        return candidates;
     }
     return candidates.empty() ? candidates : best_clique(candidates, adjacency(), weights());
 }
@@ -290,7 +316,8 @@ void Arbiter::Impl::propose(const Record& target, NodeSet cohort, bool own_reque
         return;
     }
     // B moves to the next incarnation only when own H with this one stands on a majority.
-    if (standing_.incarnation != known_.incarnation || !stands_) {
+    const bool standing = standing_.incarnation == known_.incarnation && stands_;
+    if (!standing && !(mutated(Mutation::kBallotBeforeStanding) && stands_)) {
         return;
     }
     if (now_ < retry_at_) {
@@ -300,7 +327,9 @@ void Arbiter::Impl::propose(const Record& target, NodeSet cohort, bool own_reque
     if (!my_turn(cohort, own_request)) {
         return;
     }
-    paxos_.begin(target, voting::Quorum(known_));
+    paxos_.begin(target,
+                 mutated(Mutation::kBallotByReachable) ? voting::Quorum(open_files(), FileSet{})
+                                                       : voting::Quorum(known_));
     Notice& n = notify(NoticeKind::kBallotStarted);
     n.incarnation = target.incarnation;
     n.members = target.members;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cssd/base/mutation.h"
 #include "cssd/core/arbiter_impl.h"
 
 // Records: learning and adopting them, judging who has stopped, completing them (PROTOCOL 6, 7.5 to
@@ -31,6 +32,17 @@ NodeSet Arbiter::Impl::former() const {
         }
     }
     return set;
+}
+
+bool Arbiter::Impl::adopted_shown(Instance i) const {
+    const auto& list = adopted_shown_[i.node];
+    return std::any_of(
+        list.begin(), list.end(), [i](const AdoptedShown& a) { return a.unique == i.unique; });
+}
+
+voting::Quorum Arbiter::Impl::quorum_of(const Record& r) const {
+    return mutated(Mutation::kMajorityOfReachable) ? voting::Quorum(open_files(), FileSet{})
+                                                   : voting::Quorum(r);
 }
 
 void Arbiter::Impl::learn(const Record& record, bool complete) {
@@ -136,7 +148,8 @@ void Arbiter::Impl::adopt() {
     // New members can bring E forward: guardians and clients' page hold the new end before the
     // record appears in own H or on the network (PROTOCOL 8). With an older record still waiting
     // for the guardians this one waits for them too.
-    if (gained || gate_serial_ != 0) {
+    const bool gate = gained || gate_serial_ != 0;
+    if (gate && !mutated(Mutation::kPublishBeforeGuardian)) {
         gate_serial_ = UINT64_MAX;  // The serial is drawn when the update is made.
     } else {
         publish();
@@ -172,6 +185,11 @@ void Arbiter::Impl::set_complete(Incarnation i) {
 
 void Arbiter::Impl::update_promise() {
     const Parameters& target = known_.parameters;
+    if (mutated(Mutation::kNoPromise)) {
+        kept_ = target;
+        promised_ = target;
+        return;
+    }
     if (!(kept_ == target)) {
         fast_ = true;
         const Parameters wide = larger_of_each(kept_, target);
@@ -182,7 +200,9 @@ void Arbiter::Impl::update_promise() {
         }
         FileSet wide_stands;
         for (const FileIndex f : voting::Quorum(known_).all()) {
-            if (files_[f].complete_begin != kNever && covers(files_[f].stands_promise, wide)) {
+            const bool complete =
+                files_[f].complete_begin != kNever || mutated(Mutation::kPromiseByWrite);
+            if (complete && covers(files_[f].stands_promise, wide)) {
                 wide_stands.insert(f);
             }
         }
@@ -241,6 +261,12 @@ void Arbiter::Impl::confirm_departures() {
             d.fence_asked = true;
             out_.fence.push_back(known_.listed(n));
         }
+        if (mutated(Mutation::kSkipWait) ||
+            (mutated(Mutation::kPendingByPublished) &&
+             (disk_.node(n).unique != d.unique || !adopted_shown(known_.listed(n))))) {
+            d.confirmed = true;
+            continue;
+        }
         const auto verdict = d.off ? kill_block::Verdict{ConfirmRule::kE4, kForever}
                                    : kill_block::judge(evidence_of(known_.listed(n)), now_);
         if (verdict.rule != ConfirmRule::kNone) {
@@ -278,12 +304,14 @@ kill_block::Evidence Arbiter::Impl::evidence_of(Instance victim) const {
         kill_block::FileEvidence& file = e.files[f];
         file.shown = s.seen;
         file.unchanged_since = s.first_shown.end;
-        file.unchanged_until = s.last_shown.begin;
+        file.unchanged_until =
+            mutated(Mutation::kE3CompletionTimes) ? s.last_shown.end : s.last_shown.begin;
         if (s.dropped_unique == victim.unique) {
             file.dropped_since = s.dropped_since;
             file.never_acted = s.never_acted;
         }
-        if (s.kill.confirmed && s.kill.victim >= victim.unique) {
+        if (s.kill.confirmed &&
+            (s.kill.victim >= victim.unique || mutated(Mutation::kKillBlockWithoutUnique))) {
             e.kill_block_confirmed = true;
         }
         if (s.seen && s.heartbeat.written()) {
@@ -301,6 +329,9 @@ kill_block::Evidence Arbiter::Impl::evidence_of(Instance victim) const {
     const netbeat::Peer& peer = links_.peer(n);
     e.ended = disk.ended_unique == victim.unique || peer.ended_unique == victim.unique;
     e.replaced = replaced(victim);
+    if (mutated(Mutation::kE1AnyInstance)) {
+        e.ended = disk.ended_unique != Unique{} || peer.ended_unique != Unique{};
+    }
     if (disk.resetting_unique == victim.unique) {
         e.resetting_at = disk.resetting_at;
     }
@@ -311,12 +342,23 @@ kill_block::Evidence Arbiter::Impl::evidence_of(Instance victim) const {
     if (peer.echoed_unique == victim.unique) {
         e.echoed_receipt = peer.echoed_receipt;
     }
+    if (mutated(Mutation::kE3DiskOnly)) {
+        e.echoed_receipt = kNever;
+    }
+    e.heard_at = peer.unique == victim.unique ? peer.heard_at : kNever;
     add_witnesses(e);
     return e;
 }
 
 void Arbiter::Impl::add_witnesses(kill_block::Evidence& e) const {
     const Departure& d = departures_[e.victim.node];
+    if (mutated(Mutation::kE3WithoutListing) || mutated(Mutation::kE3NeverActive)) {
+        const bool shown = adopted_shown(e.victim);
+        if (shown || mutated(Mutation::kE3NeverActive)) {
+            e.witnesses.push_back({kNever, kNever});
+        }
+        return;
+    }
     if (d.unique != e.victim.unique || !d.before.has_value()) {
         return;
     }
@@ -334,6 +376,9 @@ void Arbiter::Impl::add_witnesses(kill_block::Evidence& e) const {
                 gone_since = disk_.node(n).replaced_at;
             } else if (gone.off && gone.unique == x.unique) {
                 gone_since = gone.off_at;
+            } else if (mutated(Mutation::kE3WitnessLeft) &&
+                       disk_.node(n).ended_unique == x.unique) {
+                gone_since = disk_.node(n).ended_at;
             } else {
                 continue;
             }

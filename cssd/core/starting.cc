@@ -1,3 +1,4 @@
+#include "cssd/base/mutation.h"
 #include "cssd/core/arbiter_impl.h"
 
 // Before there is an instance: read own H and B from a majority and the newest record, watch the
@@ -46,8 +47,11 @@ StartRefusal Arbiter::Impl::start_refusal() const {
     if (!quorum.reached_by(read)) {
         return StartRefusal::kNoMajority;
     }
-    if (!quorum.reached_by(own_readable)) {
+    if (!quorum.reached_by(own_readable) && !mutated(Mutation::kStartOwnUnreadable)) {
         return StartRefusal::kOwnUnreadable;
+    }
+    if (mutated(Mutation::kStartWhileSlotMoves)) {
+        return StartRefusal::kNone;
     }
     const Duration recently = stretched(2 * interval(known_.parameters));
     const netbeat::Peer& own_number = links_.peer(self_.node);
@@ -118,6 +122,9 @@ void Arbiter::Impl::begin_instance() {
     self_.unique = Unique{unique};
     born_at_ = now_;
     phase_ = Phase::kJoining;
+    if (mutated(Mutation::kStartWithoutRecord)) {
+        known_ = options_.genesis;
+    }
     kept_ = known_.parameters;
     promised_ = kept_;
     published_ = known_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cssd/base/mutation.h"
+
 namespace css::netbeat {
 namespace {
 
@@ -73,6 +75,9 @@ void Links::forget_sent_before(Instant time) {
 }
 
 Instant Links::acknowledged(Instance m) const {
+    if (mutated(Mutation::kNoEcho)) {
+        return peers_[m.node].unique == m.unique ? peers_[m.node].heard_at : kNever;
+    }
     for (const Acknowledged& a : acknowledged_[m.node]) {
         if (a.unique == m.unique) {
             return a.sent_at;

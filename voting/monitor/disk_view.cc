@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cssd/base/mutation.h"
+
 namespace css::voting {
 
 DiskView::DiskView(unsigned slots_max) {
@@ -73,6 +75,12 @@ void DiskView::update_replaced(NodeNumber n, Quorum quorum, Instant now) {
     Unique best = node.replaced_below;
     for (const FileIndex candidate : quorum.all()) {
         const SlotOnFile& c = at(candidate, n);
+        if (mutated(Mutation::kE2AnyUnique) && c.seen && c.heartbeat.written()) {
+            // 'Another' instead of 'larger': the other one may be the older one.
+            const bool another = c.heartbeat.unique < node.unique;
+            best = another ? Unique{node.unique.value() + 1} : best;
+            continue;
+        }
         if (!c.seen || c.heartbeat.unique <= best) {
             continue;
         }
@@ -83,7 +91,7 @@ void DiskView::update_replaced(NodeNumber n, Quorum quorum, Instant now) {
                 reach.insert(f);
             }
         }
-        if (quorum.reached_by(reach)) {
+        if (quorum.reached_by(reach) || mutated(Mutation::kE2OneFile)) {
             best = c.heartbeat.unique;
         }
     }
@@ -120,7 +128,7 @@ void DiskView::note_drops(const Record& record, NodeSet former, const DropScan& 
                 }
             }
         } else if (!slot.never_acted && slot.heartbeat_readable &&
-                   slot.last_shown.begin > slot.dropped_since) {
+                   (slot.last_shown.begin > slot.dropped_since || mutated(Mutation::kE6AnyRead))) {
             const Heartbeat& h = slot.heartbeat;
             const bool acts_or_ends =
                 h.state == NodeState::kActive || h.state == NodeState::kResetting;

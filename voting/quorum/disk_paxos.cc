@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cssd/base/mutation.h"
+
 namespace css::voting {
 
 DiskPaxos::DiskPaxos(NodeNumber self, unsigned slots_max) : self_(self), slots_max_(slots_max) {
@@ -10,6 +12,14 @@ DiskPaxos::DiskPaxos(NodeNumber self, unsigned slots_max) : self_(self), slots_m
 }
 
 void DiskPaxos::recover(const Ballot& own_copy) {
+    if (mutated(Mutation::kOwnBallotNotRecovered)) {
+        return;
+    }
+    if (mutated(Mutation::kRecoverHighestMbal) && own_copy.instance == block_.instance) {
+        block_ = own_copy.mbal > block_.mbal ? own_copy : block_;
+        mbal_seen_max_ = std::max(mbal_seen_max_, block_.mbal);
+        return;
+    }
     mbal_seen_max_ = std::max(mbal_seen_max_, own_copy.mbal);
     if (own_copy.instance < block_.instance) {
         return;
@@ -46,6 +56,10 @@ void DiskPaxos::begin(const Record& proposal, Quorum quorum) {
     mbal_seen_max_ = std::max(mbal_seen_max_, block_.mbal);
     block_.mbal = (mbal_seen_max_ / kNodesMax + 1) * kNodesMax + self_.index();
     mbal_seen_max_ = block_.mbal;
+    if (mutated(Mutation::kNewBallotClearsBal)) {
+        block_.bal = 0;
+        block_.record = Record{};
+    }
     best_bal_ = block_.bal;
     best_record_ = block_.record;
     begin_phase(Phase::kPrepare);
@@ -78,12 +92,20 @@ DiskPaxos::Event DiskPaxos::observe(std::span<const SlotView> slots) {
         if (phase_ == Phase::kIdle || other.instance < block_.instance) {
             continue;
         }
+        if (other.instance > block_.instance && mutated(Mutation::kLaterInstanceIsEmpty)) {
+            continue;
+        }
         if (other.instance > block_.instance) {
             phase_ = Phase::kIdle;
             return Event::kBehind;
         }
         if (other.mbal > block_.mbal) {
             event = Event::kPreempted;
+        } else if (mutated(Mutation::kAdoptHighestMbal)) {
+            if (phase_ == Phase::kPrepare && other.bal != 0 && other.mbal > best_bal_) {
+                best_bal_ = other.mbal;
+                best_record_ = other.record;
+            }
         } else if (phase_ == Phase::kPrepare && other.bal > best_bal_) {
             best_bal_ = other.bal;
             best_record_ = other.record;
@@ -124,7 +146,8 @@ DiskPaxos::Event DiskPaxos::on_cycle(FileIndex file,
         return Event::kDecided;
     }
     block_.bal = block_.mbal;
-    block_.record = best_bal_ > 0 ? best_record_ : proposal_;
+    const bool free = best_bal_ == 0 || mutated(Mutation::kOwnValueAlways);
+    block_.record = free ? proposal_ : best_record_;
     begin_phase(Phase::kAccept);
     return Event::kNewBlock;
 }
