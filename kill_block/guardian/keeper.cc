@@ -152,7 +152,7 @@ Duties Keeper::duties(Instant now) {
         lapse(now);
     }
     Duties duties;
-    duties.revoke_page = fencing() || (instance_.node.is_some() && !daemon_alive_);
+    duties.revoke_page = fencing() || !daemon_alive_;
     duties.kill_clients = now >= kill_clients_at_;
     duties.kill_daemon = now >= kill_daemon_at_;
     for (const Instant at :

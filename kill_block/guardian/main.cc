@@ -84,7 +84,7 @@ Options parse(int argc, char** argv) {
         std::strcmp(options.name, "cssdmonitor") != 0) {
         usage(options, "run it under the name cssdagent or cssdmonitor");
     }
-    for (int i = 1; i < argc; ++i) {
+    for (int i = 1; i < argc; i += 2) {  // Every other option has a value.
         if (std::strcmp(argv[i], "--help") == 0) {
             help(options);
         }
@@ -105,7 +105,6 @@ Options parse(int argc, char** argv) {
         } else {
             usage(options, "unknown option");
         }
-        ++i;
     }
     if (options.run_dir == nullptr) {
         usage(options, "--run-dir is missing");
@@ -120,7 +119,12 @@ int lock_pid_file(const Options& options, const Path& path) {
     if (fd < 0) {
         fail(options, path.data());
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    // A former one that just ended may have removed the file that we opened: then the lock says
+    // nothing. Whoever started us tries again.
+    struct stat opened {};
+    struct stat named {};
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &opened) != 0 ||
+        stat(path.data(), &named) != 0 || opened.st_ino != named.st_ino) {
         std::exit(kExitServed);
     }
     return fd;
