@@ -93,6 +93,7 @@ lab_start() {
     "$bin/css_test_client" --run-dir "$dir/run" --node "$1" --out "$dir/acted" --period-us 1000 \
         >>"$dir/client.out" 2>&1 &
     echo $! >"$dir/client"
+    disown -a  # Their ends are told by the story, not by the shell.
 }
 
 lab_runs() { kill -0 "$(cat "$lab_dir/node$1/daemon")" 2>/dev/null; }
