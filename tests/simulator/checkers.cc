@@ -144,8 +144,7 @@ void Checkers::on_notice(const Machine& machine, const core::Notice& notice) {
 void Checkers::on_lease(const Machine& machine, const core::LeaseUpdate& lease) {
     const std::size_t i = lease.token.value();
     if (i >= records_.size() || !records_[i].seen) {
-        see_record(machine,
-                   machine.daemon.arbiter->status(machine.clock.local(world_.now)).newest);
+        see_record(machine, machine.daemon.arbiter->status(machine.clock.local(world_.now)).newest);
     }
 }
 
@@ -220,7 +219,7 @@ bool Checkers::long_silence_near(unsigned machine, NodeSet others) const {
 
 /// No instance is dropped unless it stopped, was asked to, or had lost a link to another member.
 /// One that is a corner of no lost link is in every best clique.
-bool Checkers::departure_excused(Instance gone, const Record& before) const {
+bool Checkers::departure_excused(Instance gone, const Record& before, const Record& after) const {
     for (const Machine& machine : world_.machines) {
         if (machine.number != gone.node || !machine.running() || machine.daemon.instance != gone) {
             continue;
@@ -228,7 +227,12 @@ bool Checkers::departure_excused(Instance gone, const Record& before) const {
         const bool well = machine.daemon.state == NodeState::kActive && !machine.daemon.leaving &&
                           !machine.daemon.stopping && !machine.guardian.fencing &&
                           machine.role == Role::kNode;
-        return !well || long_silence_near(machine.index, before.members);
+        // Joiners may form a cluster without members that are silent on the disks as well; that
+        // takes SIOT only, but also a host that stands still or cannot write.
+        const bool formed_without =
+            after.cause == RecordCause::kFormation &&
+            std::max(machine.excused_at, machine.daemon.paused_until) > world_.now - link_window();
+        return !well || formed_without || long_silence_near(machine.index, before.members);
     }
     return true;  // It does not run any more.
 }
@@ -238,7 +242,7 @@ void Checkers::check_not_needless(const Record& before, const Record& after) con
         if (after.lists(before.listed(n)) || evict_asked_[n] > world_.now - link_window()) {
             continue;
         }
-        if (!departure_excused(before.listed(n), before)) {
+        if (!departure_excused(before.listed(n), before, after)) {
             fail("No needless eviction",
                  text_of(before.listed(n)) + " is dropped by " + to_text(after) +
                      " without a reason");

@@ -43,7 +43,9 @@ private:
     void see_record(const Machine& machine, const Record& record);
     void check_successor(const Record& before, const Record& after) const;
     void check_not_needless(const Record& before, const Record& after) const;
-    [[nodiscard]] bool departure_excused(Instance gone, const Record& before) const;
+    [[nodiscard]] bool departure_excused(Instance gone,
+                                         const Record& before,
+                                         const Record& after) const;
     [[nodiscard]] bool long_silence_near(unsigned machine, NodeSet others) const;
     void check_listed(const Machine& machine) const;
     [[nodiscard]] SimTime link_window() const;

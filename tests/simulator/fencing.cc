@@ -34,6 +34,9 @@ void Fencing::take_in(Machine& machine, const Told& told) {
     if (guardian.final && guardian.instance == told.lease.instance) {
         return;
     }
+    if (machine.clients.acting && machine.clients.instance != told.lease.instance) {
+        return;  // A new instance is accepted only when no client of the former one is left.
+    }
     guardian.daemon_life = told.daemon_life;
     guardian.instance = told.lease.instance;
     guardian.final = told.lease.final;
@@ -54,7 +57,7 @@ void Fencing::update_page(Machine& machine, const core::LeaseUpdate& lease) {
     if (lease.may_act && page.acting && page.instance != lease.instance) {
         throw Violation{Verdict::kSafety, "Restart", "clients of two instances on one host"};
     }
-    if (lease.may_act && !page.acting) {
+    if (lease.may_act && !page.acting && page.closed != lease.instance) {
         if (!lease.armed) {
             throw Violation{Verdict::kSafety, "Armed first", "may act without armed guardians"};
         }
@@ -171,7 +174,7 @@ void Fencing::fence_self(Machine& machine, const core::FenceSelf& order) {
 }
 
 void Fencing::on_clients_die(Machine& machine) {
-    machine.clients = Clients{};
+    machine.clients = Clients{.closed = machine.guardian.instance};
     machine.guardian.armed = false;
     machine.guardian.fencing = false;
     machine.guardian.daemon_life = machine.daemon.life + 1;  // Nothing of this one counts now.
@@ -202,8 +205,7 @@ void Fencing::drain(Machine& machine) {
 }
 
 void Fencing::on_drained(Machine& machine) {
-    machine.clients.acting = false;
-    machine.clients.may_act = false;
+    machine.clients = Clients{.closed = machine.daemon.instance};
     world_.at(world_.now, EventKind::kClientsGone, machine.index, machine.daemon.life);
 }
 

@@ -106,7 +106,6 @@ void Lifecycle::create_daemon(Machine& machine, bool former_gone) {
     daemon.former_gone = former_gone;
     daemon.started_at = world_.now;
     daemon.arbiter = std::make_unique<core::Arbiter>(machine.clock.local(world_.now), options);
-    machine.guardian.daemon_life = life;
     world_.network->daemon_started(machine.index);
     world_.trace.line(world_.now,
                       static_cast<int>(machine.index),
@@ -179,12 +178,15 @@ void Lifecycle::daemon_exits(Machine& machine, const core::Exit& exit) {
                       : exit.kind == core::Exit::Kind::kFenced ? "fenced"
                                                                : "again",
                       name_of(exit.reason));
-    if (machine.clients.acting) {
+    if (machine.clients.acting && machine.daemon.former_gone) {
         throw Violation{Verdict::kSafety, "Exit", "the daemon ended orderly while clients act"};
     }
+    const bool own_guardian = !machine.clients.acting;
     forget_daemon(machine);
-    machine.guardian.armed = false;
-    machine.guardian.daemon_life = machine.daemon.life;
+    if (own_guardian) {
+        machine.guardian.armed = false;
+        machine.guardian.daemon_life = machine.daemon.life;
+    }
     if (exit.kind == core::Exit::Kind::kLeft) {
         const SimTime misscount = world_.options.initial().misscount.count() * 1'000'000;
         start_daemon_at(machine,

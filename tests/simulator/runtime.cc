@@ -53,6 +53,11 @@ void Runtime::pause(Machine& machine, SimTime until) {
         return;
     }
     daemon.paused_until = until;
+    world_.trace.line(world_.now,
+                      static_cast<int>(machine.index),
+                      "PAUSED",
+                      "for %.6f s",
+                      static_cast<double>(until - world_.now) / 1e9);
     // Before anything that is put off to this time: it is pushed first.
     world_.at(until, EventKind::kResume, machine.index, daemon.life);
 }
