@@ -42,7 +42,8 @@ constexpr int kExitNotFound = 127;
 pid_t start(const Words& words, const Place& place, int input) {
     std::vector<char*> arguments;
     for (const std::string& word : words) {
-        arguments.push_back(const_cast<char*>(word.c_str()));  // NOLINT: execvp's signature.
+        arguments.push_back(
+            const_cast<char*>(word.c_str()));  // NOLINT(cppcoreguidelines-pro-type-const-cast)
     }
     arguments.push_back(nullptr);
     const std::string path = place.output.empty() ? "/dev/null" : place.output;
