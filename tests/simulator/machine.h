@@ -31,6 +31,7 @@ struct Guardian {
 struct Clients {
     Instance instance;
     bool acting = false;   ///< Told once that they may act; not killed since.
+    Instance closed;       ///< Drained or killed: none of its clients starts again.
     bool may_act = false;  ///< What the page says, together with `end`.
     Instant end = kNever;
     Incarnation token;
