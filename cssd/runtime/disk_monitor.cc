@@ -33,6 +33,7 @@ void DiskMonitor::run() {
 
 void DiskMonitor::look() {
     const Instant now = boot_now();
+    files_.look_again();
     if (!files_.found() && now >= told_undiscovered_ + kUndiscoveredPeriod) {
         told_undiscovered_ = now;
         log_.alert(alert_undiscovered(names_()));

@@ -31,7 +31,11 @@ Result<std::unique_ptr<VotingFiles>> VotingFiles::start(Options options,
 }
 
 VotingFiles::VotingFiles(Options options, CoreHost& core, Log& log, std::function<void()> on_change)
-    : options_(std::move(options)), core_(core), log_(log), on_change_(std::move(on_change)) {
+    : options_(std::move(options)),
+      started_at_(boot_now()),
+      core_(core),
+      log_(log),
+      on_change_(std::move(on_change)) {
     for (const std::string& path : options_.paths) {
         File& file = files_.emplace_back();
         file.path = path;
@@ -78,6 +82,7 @@ Result<FileIndex> VotingFiles::opened(std::size_t i, const voting::Header& heade
     {
         const std::lock_guard lock{mutex_};
         File& file = files_[i];
+        file.tried = true;
         file.header.verdict = SectorVerdict::kValid;
         file.header.header = header;
         file.uid = header.file;
@@ -107,7 +112,7 @@ Result<FileIndex> VotingFiles::place(std::size_t i) {
     }
     const Result<voting::HeaderSet> set = voting::compare_headers(options_.cluster_name, headers);
     if (!set) {
-        fault_ = set.error().message;
+        set_fault(set.error().message);
         if (!found_) {
             // One of the others may be the odd one: all are looked at again.
             give_up_others(i, nullptr, fault_);
@@ -119,9 +124,9 @@ Result<FileIndex> VotingFiles::place(std::size_t i) {
         return Error{ErrorCode::kConflict, 0, set->files[i].reason};
     }
     if (found_ && set->newest.generation != found_->generation) {
-        fault_ = files_[i].path +
-                 " has another generation of the voting files than this daemon "
-                 "was started with: start it again";
+        set_fault(files_[i].path +
+                  " has another generation of the voting files than this daemon "
+                  "was started with: start it again");
         return Error{ErrorCode::kConflict, 0, fault_};
     }
     fault_.clear();
@@ -135,8 +140,17 @@ void VotingFiles::give_up_others(std::size_t i,
     for (std::size_t j = 0; j < files_.size(); ++j) {
         const bool stays = set != nullptr && set->files[j].index == files_[j].index;
         if (j != i && files_[j].index && !stays) {
+            files_[j].refused_here = true;
             files_[j].thread->reopen(Error{ErrorCode::kConflict, 0, reason});
         }
+    }
+}
+
+/// Under the lock. Logging never waits.
+void VotingFiles::set_fault(const std::string& fault) {
+    if (fault != fault_) {
+        fault_ = fault;
+        log_.alert("CRS-1657: Warning: " + fault);
     }
 }
 
@@ -149,7 +163,9 @@ void VotingFiles::closed(std::size_t i, const Error& reason) {
             told = file.index;
         }
         file.index.reset();
-        file.header.verdict = SectorVerdict::kNotRead;
+        if (!file.refused_here) {
+            file.header.verdict = SectorVerdict::kNotRead;
+        }
         file.problem = reason.message;
         file.late_since = kNever;
     }
@@ -164,10 +180,13 @@ void VotingFiles::cannot_open(std::size_t i, const Error& reason) {
     {
         const std::lock_guard lock{mutex_};
         File& file = files_[i];
-        file.problem = reason.message;
-        if (!file.refused_here) {
+        file.tried = true;
+        // Our own refusal comes back with our own words; its header goes on counting.
+        if (!file.refused_here || file.problem != reason.message) {
+            file.refused_here = false;
             file.header.verdict = SectorVerdict::kNotRead;
         }
+        file.problem = reason.message;
     }
     trace(LogLevel::kWarning, i, "cannot be used: " + reason.message);
     on_change_();
@@ -227,18 +246,31 @@ std::optional<voting::Header> VotingFiles::found() {
     const std::lock_guard lock{mutex_};
     if (!found_) {
         std::size_t accepted = 0;
+        bool all_tried = true;
         const voting::Header* newest = nullptr;
         for (const File& file : files_) {
+            all_tried = all_tried && file.tried;
             if (file.index) {
                 ++accepted;
                 newest = &file.header.header;
             }
         }
-        if (accepted > files_.size() / 2) {
+        if (accepted > files_.size() / 2 &&
+            (all_tried || boot_now() >= started_at_ + kLookPatience)) {
             found_ = *newest;
         }
     }
     return found_;
+}
+
+void VotingFiles::look_again() {
+    {
+        const std::lock_guard lock{mutex_};
+        if (found_) {
+            return;
+        }
+    }
+    on_change_();
 }
 
 void VotingFiles::order(core::CycleOrder order) {
@@ -264,9 +296,6 @@ std::vector<VotingFiles::Row> VotingFiles::rows() const {
 
 std::string VotingFiles::fault() const {
     const std::lock_guard lock{mutex_};
-    if (!fault_.empty()) {
-        return fault_;
-    }
     std::size_t usable = 0;
     std::string first;
     for (const File& file : files_) {
@@ -276,7 +305,10 @@ std::string VotingFiles::fault() const {
             first = file.problem;
         }
     }
-    return usable > files_.size() / 2 ? std::string{} : first;
+    if (found_ && usable > files_.size() / 2) {
+        return {};
+    }
+    return fault_.empty() ? first : fault_;
 }
 
 bool VotingFiles::stop() {

@@ -54,10 +54,14 @@ public:
     VotingFiles(VotingFiles&&) = delete;
     VotingFiles& operator=(VotingFiles&&) = delete;
 
-    /// The header of the set, once a majority of the configured files belongs to it. From then on
+    /// The header of the set, once a majority of the configured files belongs to it and the others
+    /// have been looked at too (or hang): a foreign file is then refused for certain, and a newer
+    /// generation is not missed by chance. From then on
     /// it never changes: a file of another generation is refused, and files that a newer
     /// generation has disqualified are closed (PROTOCOL 7, Voting files).
     [[nodiscard]] std::optional<voting::Header> found();
+    /// While nothing is found: calls on_change, because time has passed.
+    void look_again();
 
     /// Under the core's lock; does not wait.
     void order(core::CycleOrder order);
@@ -79,7 +83,8 @@ private:
         std::optional<FileIndex> last_index;
         std::optional<FileUid> uid;
         bool told_core = false;
-        bool refused_here = false;
+        bool tried = false;         ///< Opened, or known why not, at least once.
+        bool refused_here = false;  ///< By us, so its header counts until it is read again.
         std::string problem;
         Instant late_since = kNever;
     };
@@ -88,6 +93,7 @@ private:
     Status start_thread(std::size_t i);
     Result<FileIndex> opened(std::size_t i, const voting::Header& header);
     Result<FileIndex> place(std::size_t i);
+    void set_fault(const std::string& fault);
     void give_up_others(std::size_t i, const voting::HeaderSet* set, const std::string& reason);
     void closed(std::size_t i, const Error& reason);
     void cannot_open(std::size_t i, const Error& reason);
@@ -97,7 +103,11 @@ private:
     void cycle_finished(std::size_t i, const core::CycleFinished& finished);
     void trace(config::LogLevel level, std::size_t i, const std::string& text);
 
+    /// A file that has not been looked at by then hangs; the others are enough.
+    static constexpr Duration kLookPatience = std::chrono::seconds{2};
+
     const Options options_;
+    const Instant started_at_;
     CoreHost& core_;
     Log& log_;
     const std::function<void()> on_change_;
