@@ -174,7 +174,7 @@ void Fencing::fence_self(Machine& machine, const core::FenceSelf& order) {
 }
 
 void Fencing::on_clients_die(Machine& machine) {
-    machine.clients = Clients{.closed = machine.guardian.instance};
+    close_page(machine, machine.guardian.instance);
     machine.guardian.armed = false;
     machine.guardian.fencing = false;
     machine.guardian.daemon_life = machine.daemon.life + 1;  // Nothing of this one counts now.
@@ -194,6 +194,11 @@ void Fencing::on_clients_die(Machine& machine) {
     world_.lifecycle->daemon_killed(machine);
 }
 
+void Fencing::close_page(Machine& machine, Instance instance) {
+    machine.clients = Clients{};
+    machine.clients.closed = instance;
+}
+
 void Fencing::drain(Machine& machine) {
     machine.daemon.leaving = true;
     const SimTime longest = world_.options.initial().misscount.count() * 1'000'000 / 4;
@@ -205,7 +210,7 @@ void Fencing::drain(Machine& machine) {
 }
 
 void Fencing::on_drained(Machine& machine) {
-    machine.clients = Clients{.closed = machine.daemon.instance};
+    close_page(machine, machine.daemon.instance);
     world_.at(world_.now, EventKind::kClientsGone, machine.index, machine.daemon.life);
 }
 
@@ -216,7 +221,8 @@ void Fencing::run_fence_command(Machine& machine, Instance victim) {
         return;
     }
     victims_.push_back(victim);
-    world_.at(world_.now + world_.prng_host.log_range(1'000'000, 2'000'000'000),
+    const SimTime longest = world_.options.initial().misscount.count() * 1'000'000 / 4;
+    world_.at(world_.now + world_.prng_host.log_range(1'000'000, longest),
               EventKind::kFenceResult,
               machine.index,
               machine.daemon.life,
@@ -230,7 +236,11 @@ void Fencing::on_fence_result(Machine& machine, const Event& event) {
         return;  // The command knows the node's own host only; it does not vouch for others.
     }
     for (Machine& other : world_.machines) {
-        if (other.number == victim.node && other.role == Role::kNode && other.on) {
+        // A node that is back already is shot all the same, now and then: safe, but a nuisance,
+        // and not to be had while recovery is judged.
+        const bool back = other.daemon.instance.unique > victim.unique;
+        if (other.number == victim.node && other.role == Role::kNode && other.on &&
+            (!back || (world_.faults_on && world_.prng_host.coin()))) {
             world_.trace.line(world_.now,
                               static_cast<int>(other.index),
                               "POWER OFF",

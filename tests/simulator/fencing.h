@@ -40,6 +40,7 @@ private:
     void set_timer(Machine& machine);
     /// The stop of this host, or of its clients and daemon, begins; it takes up to stop_max.
     void fence(Machine& machine, const char* why);
+    static void close_page(Machine& machine, Instance instance);
     unsigned store(const Told& told);
 
     World& world_;
