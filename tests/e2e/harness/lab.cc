@@ -89,7 +89,7 @@ std::string Lab::alert_log(unsigned node) const {
 
 void Lab::write_configuration() {
     const std::string key = directory_ + "/cluster.key";
-    CSS_CHECK(run({CSS_E2E_CRSCTL, "create", "css", "key", key}).ok());
+    must_run({CSS_E2E_CRSCTL, "create", "css", "key", key});
     std::ofstream nodes{directory_ + "/nodes"};
     for (unsigned node = 1; node <= options_.nodes; ++node) {
         nodes << node_name(node);
@@ -123,11 +123,7 @@ void Lab::format() {
                 config::format_duration(options_.reboottime)};
     const std::vector<std::string>& paths = disks_.paths(1);
     words.insert(words.end(), paths.begin(), paths.end());
-    const Finished formatted = run(words);
-    if (!formatted.ok()) {
-        (void)::write(STDERR_FILENO, formatted.err.data(), formatted.err.size());
-    }
-    CSS_CHECK(formatted.ok());
+    must_run(words);
 }
 
 bool Lab::start(unsigned node) {

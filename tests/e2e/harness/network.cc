@@ -25,14 +25,6 @@ UniqueFd new_namespace() {
     return UniqueFd{fd};
 }
 
-void must(const Words& words, int network_namespace, const std::string& input = "") {
-    const Finished done = run(words, network_namespace, std::chrono::seconds{60}, input);
-    if (!done.ok()) {
-        (void)::write(STDERR_FILENO, done.err.data(), done.err.size());
-    }
-    CSS_CHECK(done.ok());
-}
-
 std::string text(unsigned number) {
     return std::to_string(number);
 }
@@ -46,7 +38,7 @@ Network::Network(unsigned nodes, unsigned networks)
         commands += "link add br" + text(k) + " type bridge forward_delay 0\n";
         commands += "link set br" + text(k) + " up\n";
     }
-    must({"ip", "-batch", "-"}, hub_.get(), commands);
+    must_run({"ip", "-batch", "-"}, hub_.get(), commands);
     for (unsigned n = 1; n <= nodes; ++n) {
         namespaces_.push_back(new_namespace());
         make_node(n);
@@ -66,8 +58,8 @@ void Network::make_node(unsigned node) {
         inside += "addr add " + address(node, k) + "/24 dev " + far + "\n";
         inside += "link set " + far + " up\n";
     }
-    must({"ip", "-batch", "-"}, hub_.get(), outside);
-    must({"ip", "-batch", "-"}, namespace_of(node), inside);
+    must_run({"ip", "-batch", "-"}, hub_.get(), outside);
+    must_run({"ip", "-batch", "-"}, namespace_of(node), inside);
 }
 
 int Network::namespace_of(unsigned node) const {
@@ -79,9 +71,9 @@ std::string Network::address(unsigned node, unsigned network) const {
 }
 
 void Network::restore_rules(unsigned node, const std::string& rules) const {
-    must({"iptables-restore", "-w", "10", "--noflush"},
-         namespace_of(node),
-         "*filter\n" + rules + "COMMIT\n");
+    must_run({"iptables-restore", "-w", "10", "--noflush"},
+             namespace_of(node),
+             "*filter\n" + rules + "COMMIT\n");
 }
 
 void Network::deafen(unsigned node, const std::vector<unsigned>& others) {
@@ -105,7 +97,7 @@ void Network::part(const std::vector<unsigned>& one, const std::vector<unsigned>
 
 void Network::heal() {
     for (unsigned node = 1; node <= nodes_; ++node) {
-        must({"iptables", "-w", "10", "-F", "INPUT"}, namespace_of(node));
+        must_run({"iptables", "-w", "10", "-F", "INPUT"}, namespace_of(node));
     }
 }
 

@@ -7,7 +7,6 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -206,6 +205,15 @@ Finished run(const Words& words,
     }
     finished.status = in_time ? as_status(wait_status) : -1;
     return finished;
+}
+
+void must_run(const Words& words, int network_namespace, const std::string& input) {
+    const Finished done = run(words, network_namespace, std::chrono::seconds{60}, input);
+    if (!done.ok()) {
+        static_cast<void>(std::fprintf(
+            stderr, "%s: %s%s", words.front().c_str(), done.out.c_str(), done.err.c_str()));
+    }
+    CSS_CHECK(done.ok());
 }
 
 std::vector<pid_t> processes_in(int network_namespace) {

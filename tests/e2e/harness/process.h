@@ -76,6 +76,10 @@ Finished run(const Words& words,
              milliseconds patience = std::chrono::seconds{60},
              const std::string& input = "");
 
+/// The same for what cannot fail unless the machine is not fit for tests: then it says why, and
+/// aborts.
+void must_run(const Words& words, int network_namespace = -1, const std::string& input = "");
+
 /// Processes whose network namespace is the one behind the descriptor.
 std::vector<pid_t> processes_in(int network_namespace);
 /// The name that the kernel shows for it (`cssd`, `cssdagent`); empty when it is gone.
