@@ -19,7 +19,11 @@
 namespace css::runtime {
 namespace {
 
+#if defined(__SANITIZE_THREAD__)
+constexpr std::size_t kStackSize = 8U << 20;  // Its own data in each stack needs more than ours.
+#else
 constexpr std::size_t kStackSize = 256U << 10;
+#endif
 constexpr std::chrono::seconds kFlushMax{1};
 
 /// spdlog's side of a LogFile. Written to by the log thread only; counters may be read by all.
