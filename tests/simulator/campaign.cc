@@ -211,7 +211,8 @@ int replay(std::uint64_t seed, const Overrides& overrides) {
         "seed %llu: %s\n", static_cast<unsigned long long>(seed), options.describe().c_str());
     std::fflush(stdout);
     Counters counters;
-    RunResult result = run_seed(options, counters, TraceMode::kPrint);
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // So that a crash leaves its last lines.
+    const RunResult result = run_seed(options, counters, TraceMode::kPrint);
     if (result.verdict != Verdict::kPassed) {
         report(options, result);
     }

@@ -158,7 +158,7 @@ void Checkers::on_token(const Machine& machine, const core::LeaseUpdate& lease) 
         last = lease.token;
         const std::size_t i = lease.token.value();
         const bool known = i < records_.size() && records_[i].seen;
-        if (!known || !records_[i].record.lists(machine.clients.instance)) {
+        if (!known || !records_[i].record.lists(lease.instance)) {
             fail("Self-knowledge",
                  text_of(machine.clients.instance) + " may act under token " + std::to_string(i) +
                      ", a record that does not list it");

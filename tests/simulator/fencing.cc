@@ -51,13 +51,13 @@ void Fencing::take_in(Machine& machine, const Told& told) {
 
 void Fencing::update_page(Machine& machine, const core::LeaseUpdate& lease) {
     Clients& page = machine.clients;
-    page.may_act = lease.may_act;
+    page.may_act = lease.may_act && page.closed != lease.instance;
     page.end = lease.end;
     page.token = lease.token;
     if (lease.may_act && page.acting && page.instance != lease.instance) {
         throw Violation{Verdict::kSafety, "Restart", "clients of two instances on one host"};
     }
-    if (lease.may_act && !page.acting && page.closed != lease.instance) {
+    if (page.may_act && !page.acting) {
         if (!lease.armed) {
             throw Violation{Verdict::kSafety, "Armed first", "may act without armed guardians"};
         }

@@ -242,6 +242,7 @@ void Lifecycle::start_guest(Role role, const Machine& original) {
     Machine& guest = world_.machines.back();
     CSS_CHECK(!guest.on);
     guest.role = role;
+    foreign_started_ = foreign_started_ || role == Role::kForeign;
     guest.number = original.number;
     guest.host = role == Role::kClone ? original.host : HostId{2000 + boots_};
     guest.weight = original.weight;

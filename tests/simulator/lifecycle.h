@@ -28,6 +28,7 @@ public:
     /// A clone with the same ids cannot tell that the original has stopped from that it is gone:
     /// section 8 protects only a running original, so the clone goes at the first sign.
     void original_in_trouble(const Machine& machine);
+    [[nodiscard]] bool foreign_started() const { return foreign_started_; }
     [[nodiscard]] bool guest_on() const { return world_.machines.back().on; }
 
 private:
@@ -37,6 +38,7 @@ private:
 
     World& world_;
     std::uint64_t boots_ = 0;
+    bool foreign_started_ = false;
 };
 
 }  // namespace css::sim

@@ -217,8 +217,14 @@ SimTime Network::long_silence(unsigned from, unsigned to) const {
 
 void Network::daemon_started(unsigned machine) {
     for (unsigned other = 0; other < machines_; ++other) {
-        heard_[machine * machines_ + other] = Heard{.newest_sent = world_.now};
-        heard_[other * machines_ + machine] = Heard{.newest_sent = world_.now};
+        for (Heard* heard :
+             {&heard_[machine * machines_ + other], &heard_[other * machines_ + machine]}) {
+            // A silence that the former daemon left behind may still be the reason of a departure.
+            if (world_.now - heard->newest_sent > gap_) {
+                heard->gap_seen = world_.now;
+            }
+            heard->newest_sent = world_.now;
+        }
     }
 }
 

@@ -92,6 +92,7 @@ void Runtime::carry_out(Machine& machine, core::Output& output, Stage from) {
             }
             if (output.heartbeat) {
                 world_.checkers->on_send(machine, *output.heartbeat);
+                machine.daemon.state = output.heartbeat->state;
                 world_.network->send(machine, *output.heartbeat);
             }
             [[fallthrough]];

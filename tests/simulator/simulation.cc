@@ -184,10 +184,10 @@ std::uint64_t Simulation::acting() const {
         if (!machine.may_act(world.now)) {
             continue;
         }
-        const bool current = machine.running() && machine.clients.may_act &&
-                             machine.clients.token == record.incarnation &&
-                             record.lists(machine.clients.instance) &&
-                             machine.daemon.instance == machine.clients.instance;
+        const bool current =
+            machine.running() && !machine.guardian.fencing && machine.clients.may_act &&
+            machine.clients.token == record.incarnation && record.lists(machine.clients.instance) &&
+            machine.daemon.instance == machine.clients.instance;
         if (!current) {
             return 0;
         }
