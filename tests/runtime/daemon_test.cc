@@ -151,7 +151,7 @@ TEST(Daemon, LeavesWhenAskedToWhileItWaitsForVotingFiles) {
     EXPECT_TRUE(cluster.guardians(1).empty());
 }
 
-TEST(Daemon, AFileOfAnotherClusterIsRefusedByNameUntilItIsReplaced) {
+TEST(Daemon, AFileOfAnotherClusterIsRefusedByName) {
     LoopbackCluster cluster{1, 3};
     cluster.format();
     cluster.format_foreign(2);
@@ -161,6 +161,10 @@ TEST(Daemon, AFileOfAnotherClusterIsRefusedByNameUntilItIsReplaced) {
                view["fault"].get<std::string>().find(
                    cluster.voting_file(2) + " belongs to another cluster") != std::string::npos;
     })) << cluster.view(1)->dump(1);
+    EXPECT_TRUE(cluster.wait_alert(1, cluster.voting_file(2) + " belongs to another cluster"));
+    const json view = *cluster.view(1);
+    EXPECT_EQ(view["phase"], "starting");
+    EXPECT_EQ(view["unique"], 0);
 }
 
 }  // namespace
