@@ -57,6 +57,8 @@ css_build() {
     shift
     mkdir -p "$dir"
     if command -v ccache >/dev/null; then
+        # Another clone of the same sources finds its objects.
+        export CCACHE_BASEDIR=$css_root CCACHE_NOHASHDIR=1
         options+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     fi
     css_say "building ($preset)"
