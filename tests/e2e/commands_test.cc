@@ -69,36 +69,22 @@ TEST_F(Commands, EvictByHandIsDoneWhenTheNodeHasStopped) {
         << unknown.out;
 }
 
-TEST_F(Commands, DisabledNodeLeavesAndStaysOutUntilEnabled) {
+/// `start_mode` is about joining: a member that is disabled stays until it stops.
+TEST_F(Commands, DisabledNodeDoesNotJoinUntilEnabled) {
     Lab& lab = form({});
     const Nanos disabled = boottime_now();
     expect_status(lab.crsctl(3, {"disable", "css"}), 0);
-    lab.client(3).kill();
-    EXPECT_TRUE(lab.wait_complete({1, 2}, disabled));
-    const Nanos enabled = boottime_now();
-    expect_status(lab.crsctl(3, {"enable", "css"}), 0);
-    if (!lab.daemon(3).running()) {
-        ASSERT_TRUE(lab.start(3));
-    }
-    EXPECT_TRUE(lab.wait_complete({1, 2, 3}, enabled));
-}
+    expect_acts(3, boottime_now());
+    ASSERT_TRUE(lab.crsctl(3, {"stop", "css"}).ok());
+    ASSERT_TRUE(lab.wait_complete({1, 2}, disabled));
+    ASSERT_TRUE(lab.wait_silent(3));
 
-TEST_F(Commands, DisabledAtStartDoesNotJoin) {
-    Lab& lab = make({});
-    ASSERT_TRUE(lab.start(1));
-    ASSERT_TRUE(lab.start(2));
-    ASSERT_TRUE(lab.wait_complete({1, 2}));
-    ASSERT_TRUE(lab.crsctl(1, {"disable", "css"}).ok());
-    ASSERT_TRUE(lab.wait_complete({2}));
-    (void)lab.crsctl(1, {"stop", "css"});
-    ASSERT_TRUE(lab.wait_silent(1));
-    // 'Now and later': the next start does not join either.
-    ASSERT_TRUE(lab.start(1));
     const Nanos again = boottime_now();
-    lab.watch_for(lab.options().misscount);
-    EXPECT_FALSE(lab.wait_told(2, told("joined", 1), again, milliseconds{0}));
-    ASSERT_TRUE(lab.crsctl(1, {"enable", "css"}).ok());
-    EXPECT_TRUE(lab.wait_complete({1, 2}, again));
+    ASSERT_TRUE(lab.start(3));
+    lab.watch_for(2 * lab.options().misscount);
+    EXPECT_FALSE(lab.wait_told(1, told("joined", 3), again, milliseconds{0}));
+    expect_status(lab.crsctl(3, {"enable", "css"}), 0);
+    EXPECT_TRUE(lab.wait_complete({1, 2, 3}, again));
 }
 
 TEST_F(Commands, VotediskTableIsOraclesByteForByte) {
@@ -148,8 +134,9 @@ TEST_F(Commands, QueriesAnswer) {
 }
 
 TEST_F(Commands, BothSidesOfACutShowTheOtherUnreachable) {
-    Lab& lab =
-        form({.misscount = std::chrono::seconds{12}, .disktimeout = std::chrono::seconds{60}});
+    Lab& lab = form({.misscount = std::chrono::seconds{12},
+                     .disktimeout = std::chrono::seconds{60},
+                     .reboottime = std::chrono::seconds{2}});
     lab.network().part({1, 2}, {3});
     const Nanos deadline = boottime_now() + nanos(milliseconds{9000});
     const auto shows = [&](unsigned node, const std::string& other) {

@@ -113,7 +113,9 @@ TEST_F(Death, LeaderCrashes) {
 }
 
 TEST_F(Death, RestartWithinMisscount) {
-    Lab& lab = form({.misscount = milliseconds{5000}, .disktimeout = milliseconds{10000}});
+    Lab& lab = form({.misscount = milliseconds{5000},
+                     .disktimeout = milliseconds{10000},
+                     .reboottime = milliseconds{1000}});
     const Nanos off = lab.power_off(3);
     ASSERT_TRUE(lab.start(3));
     EXPECT_TRUE(lab.wait_complete({1, 2, 3}, off));
@@ -144,7 +146,9 @@ TEST_F(Death, StoppedDaemonIsEvictedAndItsClientsEndInTime) {
 }
 
 TEST_F(Death, ShortStopIsHarmless) {
-    Lab& lab = form({.misscount = milliseconds{6000}, .disktimeout = milliseconds{12000}});
+    Lab& lab = form({.misscount = milliseconds{6000},
+                     .disktimeout = milliseconds{12000},
+                     .reboottime = milliseconds{1200}});
     const Nanos stopped = boottime_now();
     lab.daemon(3).signal(SIGSTOP);
     lab.watch_for(milliseconds{1000});

@@ -42,6 +42,14 @@ VotingDisks::VotingDisks(const Options& options, const std::string& directory)
     }
 }
 
+VotingDisks::~VotingDisks() {
+    // The process that watches over a freezable disk was forked with the earlier disks' pipes open:
+    // it must end before they do.
+    while (!freezable_.empty()) {
+        freezable_.pop_back();
+    }
+}
+
 void VotingDisks::add_for_all(const std::string& path) {
     for (auto& own : paths_) {
         own.push_back(path);

@@ -29,6 +29,11 @@ public:
     };
     /// Plain files and the loop devices' backing files are made in the directory.
     VotingDisks(const Options& options, const std::string& directory);
+    ~VotingDisks();
+    VotingDisks(const VotingDisks&) = delete;
+    VotingDisks& operator=(const VotingDisks&) = delete;
+    VotingDisks(VotingDisks&&) = delete;
+    VotingDisks& operator=(VotingDisks&&) = delete;
 
     /// [f - 1] is the node's path to file f.
     [[nodiscard]] const std::vector<std::string>& paths(unsigned node) const;

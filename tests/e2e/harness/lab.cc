@@ -182,9 +182,9 @@ Nanos Lab::power_off(unsigned node) {
 bool Lab::wait_silent(unsigned node, milliseconds patience) {
     return wait_until(
         [this, node] {
-            (void)at(node).daemon.running();  // Reaps it.
-            (void)at(node).client.running();
-            return processes(node).empty();
+            // Asking reaps them; a zombie is in no namespace any more.
+            const bool ended = !at(node).daemon.running() && !at(node).client.running();
+            return ended && processes(node).empty();
         },
         patience);
 }
