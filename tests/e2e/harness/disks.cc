@@ -21,6 +21,13 @@ void make_file(const std::string& path) {
     CSS_CHECK(::ftruncate(fd.get(), kDiskSize) == 0);
 }
 
+void make_access(const std::string& path, Access access) {
+    const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    CSS_CHECK(fd.get() >= 0);
+    const int flag = access == Access::kReadOnly ? 1 : 0;
+    CSS_CHECK(::ioctl(fd.get(), BLKROSET, &flag) == 0);
+}
+
 }  // namespace
 
 VotingDisks::VotingDisks(const Options& options, const std::string& directory)
@@ -43,6 +50,9 @@ VotingDisks::VotingDisks(const Options& options, const std::string& directory)
 }
 
 VotingDisks::~VotingDisks() {
+    for (const test::LoopDevice& loop : loops_) {
+        make_access(loop.path(), Access::kReadWrite);
+    }
     // The process that watches over a freezable disk was forked with the earlier disks' pipes open:
     // it must end before they do.
     while (!freezable_.empty()) {
@@ -70,6 +80,8 @@ void VotingDisks::add_loops(const std::string& file) {
         CSS_CHECK(made.has_value());
         loops_.push_back(std::move(made).value());
         own.push_back(loops_.back().path());
+        // A device remembers across its uses that it was read-only.
+        make_access(own.back(), Access::kReadWrite);
     }
 }
 
@@ -89,10 +101,7 @@ void VotingDisks::thaw(unsigned file) {
 
 void VotingDisks::set_access(unsigned node, unsigned file, Access access) {
     CSS_CHECK(options_.kind == DiskKind::kLoop);
-    const UniqueFd fd{::open(paths(node).at(file - 1).c_str(), O_RDONLY | O_CLOEXEC)};
-    CSS_CHECK(fd.get() >= 0);
-    const int flag = access == Access::kReadOnly ? 1 : 0;
-    CSS_CHECK(::ioctl(fd.get(), BLKROSET, &flag) == 0);
+    make_access(paths(node).at(file - 1), access);
 }
 
 }  // namespace css::e2e
