@@ -33,6 +33,17 @@ milliseconds misscount_most(milliseconds reboottime) {
     return reboottime >= seconds{2} ? kParameterMax : 5 * reboottime;
 }
 
+/// Largest reboottime that leaves a lease which can be renewed: SIOT is longer than two intervals.
+milliseconds reboottime_most(const Parameters& p) {
+    return std::chrono::ceil<milliseconds>(p.misscount - 2 * interval(p)) - kTick;
+}
+
+/// Smallest misscount with such a SIOT: above 5/4 of the reboottime while the interval is a tenth
+/// of it, two seconds above it from then on.
+milliseconds misscount_least(milliseconds reboottime) {
+    return std::min(5 * reboottime / 4, reboottime + seconds{2}) + kTick;
+}
+
 void add(std::string& broken, const std::string& rule) {
     broken += broken.empty() ? rule : "; " + rule;
 }
@@ -92,6 +103,13 @@ Status against_others(const Parameters& p, Parameter which, milliseconds value) 
             if (value >= p.disktimeout) {
                 return must_stay_below(p, which, value, Parameter::kDisktimeout);
             }
+            if (value < misscount_least(p.reboottime)) {
+                return conflict(
+                    which,
+                    value,
+                    Parameter::kReboottime,
+                    "be greater than " + format_duration(misscount_least(p.reboottime) - kTick));
+            }
             if (value > misscount_most(p.reboottime)) {
                 return conflict(
                     which,
@@ -108,6 +126,12 @@ Status against_others(const Parameters& p, Parameter which, milliseconds value) 
         case Parameter::kReboottime:
             if (value >= p.misscount) {
                 return must_stay_below(p, which, value, Parameter::kMisscount);
+            }
+            if (value > reboottime_most(p)) {
+                return conflict(which,
+                                value,
+                                Parameter::kMisscount,
+                                "be less than " + format_duration(reboottime_most(p) + kTick));
             }
             return Done{};
     }
@@ -136,6 +160,12 @@ Status validate(const Parameters& p) {
         add(broken,
             shown(Parameter::kReboottime, p) + " must be less than " +
                 shown(Parameter::kMisscount, p));
+    }
+    if (p.reboottime < p.misscount && p.reboottime > reboottime_most(p)) {
+        add(broken,
+            shown(Parameter::kReboottime, p) + " must be less than " +
+                shown(Parameter::kMisscount, p) + " minus two intervals (" +
+                format_duration(reboottime_most(p) + kTick) + ")");
     }
     if (p.misscount >= p.disktimeout) {
         add(broken,
@@ -188,7 +218,7 @@ Parameters with_value(Parameters p, Parameter which, milliseconds value) {
 Bounds bounds_of(const Parameters& p, Parameter which) {
     switch (which) {
         case Parameter::kMisscount:
-            return {.lowest = std::max(kMisscountMin, p.reboottime + kTick),
+            return {.lowest = std::max(kMisscountMin, misscount_least(p.reboottime)),
                     .highest = std::min(
                         {kParameterMax, p.disktimeout - kTick, misscount_most(p.reboottime)})};
         case Parameter::kDisktimeout:
@@ -196,7 +226,7 @@ Bounds bounds_of(const Parameters& p, Parameter which) {
                     .highest = kParameterMax};
         case Parameter::kReboottime:
             return {.lowest = std::max(kReboottimeMin, reboottime_least(p)),
-                    .highest = std::min(kParameterMax, p.misscount - kTick)};
+                    .highest = std::min(kParameterMax, reboottime_most(p))};
     }
     return {.lowest = kParameterMax, .highest = kParameterMax};
 }

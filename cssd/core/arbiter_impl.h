@@ -202,6 +202,10 @@ private:
     [[nodiscard]] Duration stop_margin() const {
         return std::min(Duration{kept_.reboottime} / 10, interval(kept_) / 2);
     }
+    /// Of heartbeats: while shorter time-outs wait to be taken, already theirs.
+    [[nodiscard]] Duration period() const {
+        return std::min(interval(kept_), interval(known_.parameters));
+    }
     void tell_guardians();
     void stop(StopReason reason, NodeNumber by = NodeNumber{});
     void evaluate_stopping();

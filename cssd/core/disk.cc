@@ -329,7 +329,7 @@ void Arbiter::Impl::schedule_cycles() {
         if (f.in_flight) {
             continue;
         }
-        const Duration period = interval(kept_);
+        const Duration period = this->period();
         Instant due = f.begin + (fast_ ? kFastCycle : period);
         if (f.failing) {
             due = f.begin + (fast_ ? std::max(kFastCycle, period / 4) : period);

@@ -206,7 +206,7 @@ void Arbiter::Impl::send_heartbeat() {
     if (!stands_ || silent) {
         return;
     }
-    const Instant due = datagram_at_ + interval(kept_);
+    const Instant due = datagram_at_ + period();
     if (!datagram_due_ && now_ < due) {
         wake(due);
         return;
@@ -216,7 +216,7 @@ void Arbiter::Impl::send_heartbeat() {
     links_.forget_sent_before(now_ - 2 * Duration{promised_.misscount});
     datagram_due_ = false;
     datagram_at_ = now_;
-    wake(now_ + interval(kept_));
+    wake(now_ + period());
 }
 
 }  // namespace css::core

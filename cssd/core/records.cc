@@ -211,8 +211,11 @@ void Arbiter::Impl::update_promise() {
             return;
         }
         const Instant end = lease_end_with(target);
-        const Instant enough = now_ + kept_.reboottime + 2 * interval(kept_);
-        if (end < lease_end_ && end < enough) {
+        // Not when the new end would be near: with time-outs too short for the margin that the page
+        // names, at least half of the new SIOT must be left.
+        const Duration enough =
+            std::min<Duration>(kept_.reboottime + 2 * interval(kept_), siot(target) / 2);
+        if (end < lease_end_ && end < now_ + enough) {
             return;
         }
         kept_ = target;

@@ -167,6 +167,11 @@ std::string words_of(const core::StatusView& v) {
     s << word(v.phase) << ", R" << v.newest.incarnation.value() << ' ' << words_of(v.newest.members)
       << ", complete R" << v.complete.value() << ", files " << v.files_online << '/'
       << v.files_needed;
+    const Parameters& p = v.promise;
+    if (!(p == v.newest.parameters)) {
+        s << ", keeps " << p.misscount.count() << '/' << p.disktimeout.count() << '/'
+          << p.reboottime.count();
+    }
     if (v.siot_in_force) {
         s << ", short lease because of " << words_of(v.lease_limited_by);
     }
