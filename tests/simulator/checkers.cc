@@ -94,19 +94,17 @@ void Checkers::on_publish(Machine& machine, const voting::Heartbeat& heartbeat) 
     }
 }
 
-void Checkers::on_heartbeat_landed(NodeNumber slot,
-                                   const voting::Heartbeat& before,
-                                   const voting::Heartbeat& after,
-                                   SectorVerdict verdict) {
-    if (verdict != SectorVerdict::kValid) {
+void Checkers::on_heartbeat_landed(NodeNumber slot, const Landed& before, const SlotView& after) {
+    if (after.heartbeat_verdict != SectorVerdict::kValid) {
         fail("Codec", "an own heartbeat does not decode");
     }
-    if (after.unique < before.unique ||
-        (after.unique == before.unique && after.sequence <= before.sequence)) {
+    const voting::Heartbeat& now = after.heartbeat;
+    if (now.unique < before.unique ||
+        (now.unique == before.unique && now.sequence <= before.sequence)) {
         fail("Monotonic",
              "the slot of node " + std::to_string(slot.value()) + " goes back in time on a file");
     }
-    if (after.record.incarnation < before.record.incarnation) {
+    if (now.record.incarnation < before.incarnation) {
         fail("Monotonic",
              "the record in the slot of node " + std::to_string(slot.value()) +
                  " goes back on a file");

@@ -7,6 +7,13 @@
 
 namespace css::sim {
 
+/// What an own heartbeat replaced on one file.
+struct Landed {
+    Unique unique;
+    Sequence sequence;
+    Incarnation incarnation;
+};
+
 /// The invariants of PROTOCOL 9, judged from outside: from what daemons publish, tell their clients
 /// and are seen to do, never from what they think. A broken one throws a Violation.
 class Checkers {
@@ -16,10 +23,7 @@ public:
     // What daemons do, as it happens.
     void on_publish(Machine& machine, const voting::Heartbeat& heartbeat);
     void on_send(const Machine& machine, const netbeat::Heartbeat& heartbeat);
-    void on_heartbeat_landed(NodeNumber slot,
-                             const voting::Heartbeat& before,
-                             const voting::Heartbeat& after,
-                             SectorVerdict verdict);
+    void on_heartbeat_landed(NodeNumber slot, const Landed& before, const SlotView& after);
     void on_notice(const Machine& machine, const core::Notice& notice);
     /// Before the lease is told: a record may become complete before anything shows it.
     void on_lease(const Machine& machine, const core::LeaseUpdate& lease);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cssd/base/mutation.h"
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/runtime.h"
 
@@ -88,6 +89,12 @@ void Disks::on_land(const Event& event) {
         }
     }
     Path& path = this->path(request.machine, request.file);
+    if (mutated(Mutation::kReadBeforeWrite) && !request.orphan) {
+        const auto views = images_[request.file].views(request.slots);
+        request.copy.assign(views.begin(), views.end());
+        request.copied = true;
+        request.as_written = request.own;
+    }
     land_kills(request);
     if (request.own && path.misdirect_next) {
         path.misdirect_next = false;
@@ -155,9 +162,12 @@ void Disks::on_read(const Event& event) {
         world_.queue.push(later);
         return;
     }
-    request.shared = true;
-    request.as_written = request.own && images_[request.file].shows(request.self, request.written);
-    sharing_[request.file].push_back(event.argument);
+    if (!request.copied) {
+        request.shared = true;
+        request.as_written =
+            request.own && images_[request.file].shows(request.self, request.written);
+        sharing_[request.file].push_back(event.argument);
+    }
     schedule(EventKind::kIoDone, event.argument, latency(request));
 }
 
@@ -213,8 +223,7 @@ void Disks::land_sector(Request& request, std::size_t which) {
         return;
     }
     if (which == voting::kHeartbeatSector) {
-        check_never_back(request);
-        image.write_sector(request.self, which, bytes);
+        land_heartbeat(request, bytes);
         Incarnation& landed = landed_[request.file][request.self];
         landed = std::max(landed, request.incarnation);
         return;
@@ -243,19 +252,16 @@ void Disks::land_misdirected(Request& request) {
 
 /// Monotonic (PROTOCOL 9, 6): on a file that loses nothing, neither the unique nor the record in a
 /// slot ever goes back.
-void Disks::check_never_back(const Request& request) const {
-    if (insane(request.file)) {
-        return;
+void Disks::land_heartbeat(const Request& request, std::span<const std::byte> bytes) {
+    VotingImage& image = images_[request.file];
+    const SlotView& view = image.view(request.self);
+    const Landed before{.unique = view.heartbeat.unique,
+                        .sequence = view.heartbeat.sequence,
+                        .incarnation = view.heartbeat.record.incarnation};
+    image.write_sector(request.self, voting::kHeartbeatSector, bytes);
+    if (!insane(request.file)) {
+        world_.checkers->on_heartbeat_landed(request.self, before, view);
     }
-    const VotingImage& image = images_[request.file];
-    const SlotView& before = image.view(request.self);
-    voting::Heartbeat after;
-    const SectorVerdict verdict =
-        voting::decode_heartbeat(image.identity(),
-                                 request.self,
-                                 std::span{request.written}.first(image.sector_size()),
-                                 after);
-    world_.checkers->on_heartbeat_landed(request.self, before.heartbeat, after, verdict);
 }
 
 /// Readers that share what the image shows get a copy of it before it changes.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "cssd/core/io.h"
@@ -101,7 +102,7 @@ private:
     void land_sector(Request& request, std::size_t which);
     void land_kills(Request& request);
     void land_misdirected(Request& request);
-    void check_never_back(const Request& request) const;
+    void land_heartbeat(const Request& request, std::span<const std::byte> bytes);
     void before_change(unsigned file);
     void snapshot_misread(Request& request);
     void finish(unsigned index);

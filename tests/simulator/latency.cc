@@ -75,17 +75,16 @@ double measure(std::uint64_t seed, Story story, const Parameters& p) {
         return -1;
     }
     Prng prng{seed, 8};
+    sim.world.machines[3].keep_running = false;  // Only the story brings it back.
     if (story == Story::kJoin) {
         core::OperatorRequest request;
         request.what = core::Leave{};
         sim.runtime.request(sim.world.machines[3], request);
-        // Until it is gone for good; its own restart is one of those that follow.
         const SimTime limit = sim.world.now + 10 * misscount;
         if (!sim.run_until_holds(
                 limit, misscount / 100, [&] { return !sim.world.machines[3].running(); })) {
             return -1;
         }
-        ++sim.world.machines[3].life;
     }
     sim.run_until(sim.world.now + 2 * misscount + prng.range(0, misscount));
     const SimTime begin = sim.world.now;

@@ -187,6 +187,9 @@ void Lifecycle::daemon_exits(Machine& machine, const core::Exit& exit) {
         machine.guardian.armed = false;
         machine.guardian.daemon_life = machine.daemon.life;
     }
+    if (!machine.keep_running) {
+        return;
+    }
     if (exit.kind == core::Exit::Kind::kLeft) {
         const SimTime misscount = world_.options.initial().misscount.count() * 1'000'000;
         start_daemon_at(machine,
@@ -218,7 +221,7 @@ void Lifecycle::host_dies(Machine& machine) {
     machine.frozen_until = 0;
     machine.guardian = Guardian{};
     machine.clients = Clients{};
-    if (machine.role != Role::kNode) {
+    if (machine.role != Role::kNode || !machine.keep_running) {
         return;
     }
     const SimTime misscount = world_.options.initial().misscount.count() * 1'000'000;

@@ -77,7 +77,7 @@ struct Machine {
     std::int64_t wall_jump_seconds = 0;
     std::uint32_t weight = 1;
     bool on = false;
-    bool keep_running = true;  ///< Somebody restarts the daemon when it has ended.
+    bool keep_running = true;  ///< Somebody restarts host and daemon when they have ended.
     std::uint32_t life = 0;    ///< Of the host; grows at each crash.
     SimTime frozen_until = 0;
     SimTime protected_until = 0;    ///< No faults here: a clone of it runs (PROTOCOL 8).

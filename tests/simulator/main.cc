@@ -7,6 +7,7 @@
 
 #include "tests/simulator/campaign.h"
 #include "tests/simulator/measure.h"
+#include "tests/simulator/mutations.h"
 #include "tests/simulator/run.h"
 
 namespace {
@@ -26,6 +27,8 @@ po::options_description describe(Campaign& campaign) {
         po::value(&campaign.stop_after)->default_value(20),
         "end after so many failed seeds");
     add("bench", "print simulated hours per second");
+    add("mutations", "break each rule in turn; --seeds says how many to try at most");
+    add("mutation", po::value<std::string>(), "break this rule in --replay and --seeds");
     add("latency", po::value<unsigned>()->implicit_value(400), "print the table of latencies");
     add("nodes", po::value(&over.nodes), "number of nodes");
     add("files", po::value(&over.files), "number of voting files");
@@ -45,6 +48,14 @@ int run(int argc, char** argv) {
     po::variables_map given;
     po::store(po::parse_command_line(argc, argv, all), given);
     po::notify(given);
+    if (given.count("mutation") != 0) {
+        const auto which = css::sim::mutation_named(given["mutation"].as<std::string>());
+        if (!which) {
+            std::cerr << "css_sim: no such mutation\n";
+            return css::sim::kExitUsage;
+        }
+        css::active_mutation = *which;
+    }
     if (given.count("replay") != 0) {
         return css::sim::replay(given["replay"].as<std::uint64_t>(), campaign.overrides);
     }
@@ -63,7 +74,8 @@ int run(int argc, char** argv) {
         }
         campaign.first = std::stoull(range.substr(0, dots));
         campaign.last = std::stoull(range.substr(dots + 2));
-        return css::sim::run_campaign(campaign);
+        return given.count("mutations") != 0 ? css::sim::run_mutations(campaign)
+                                             : css::sim::run_campaign(campaign);
     }
     std::cout << all;
     return given.count("help") != 0 ? css::sim::kExitPassed : css::sim::kExitUsage;
