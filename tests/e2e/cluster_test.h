@@ -69,7 +69,7 @@ protected:
             if (survivors.contains(node)) {
                 EXPECT_TRUE(lab_->daemon(node).running()) << "node " << node;
             } else {
-                EXPECT_TRUE(lab_->wait_silent(node)) << "node " << node;
+                EXPECT_TRUE(lab_->wait_ended(node)) << "node " << node;
             }
         }
         const Nanos settled = boottime_now();

@@ -72,7 +72,7 @@ TEST_F(DiskLoss, TwoOfThreeEndEveryNode) {
     lab.disks().thaw(1);
     lab.disks().thaw(2);
     for (const unsigned node : lab.everybody()) {
-        EXPECT_TRUE(lab.wait_silent(node)) << "node " << node;
+        EXPECT_TRUE(lab.wait_ended(node)) << "node " << node;
     }
 }
 

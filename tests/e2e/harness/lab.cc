@@ -179,14 +179,15 @@ Nanos Lab::power_off(unsigned node) {
     return when;
 }
 
-bool Lab::wait_silent(unsigned node, milliseconds patience) {
+bool Lab::wait_ended(unsigned node, milliseconds patience) {
     return wait_until(
-        [this, node] {
-            // Asking reaps them; a zombie is in no namespace any more.
-            const bool ended = !at(node).daemon.running() && !at(node).client.running();
-            return ended && processes(node).empty();
-        },
+        [this, node] { return !at(node).daemon.running() && !at(node).client.running(); },
         patience);
+}
+
+bool Lab::wait_silent(unsigned node, milliseconds patience) {
+    return wait_ended(node, patience) &&
+           wait_until([this, node] { return processes(node).empty(); }, patience);
 }
 
 std::vector<pid_t> Lab::processes(unsigned node) const {

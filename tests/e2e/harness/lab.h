@@ -64,6 +64,9 @@ public:
 
     /// Power off: the daemon, its guardians and all clients die at once. Returns when it happened.
     Nanos power_off(unsigned node);
+    /// True when daemon and client have ended within the time. Guardians may go on, for the next
+    /// life.
+    [[nodiscard]] bool wait_ended(unsigned node, milliseconds patience = kPatience);
     /// True when no process is left in the node's namespace within the time.
     [[nodiscard]] bool wait_silent(unsigned node, milliseconds patience = kPatience);
     [[nodiscard]] Child& daemon(unsigned node) { return at(node).daemon; }

@@ -32,8 +32,8 @@ using Words = std::vector<std::string>;
 struct Place {
     int network_namespace = -1;  ///< Of the caller's when negative.
     std::string output{};  ///< File to which stdout and stderr are appended; empty: /dev/null.
-    int stdout_fd = -1;  ///< Takes stdout instead.
-    int stderr_fd = -1;  ///< Takes stderr instead.
+    int stdout_fd = -1;    ///< Takes stdout instead.
+    int stderr_fd = -1;    ///< Takes stderr instead.
 };
 
 /// A child process. The kernel kills it when the test's process dies; so does the destructor.
