@@ -21,7 +21,7 @@ Checkers::Checkers(World& world) : world_(world) {
     for (unsigned f = 0; f < world.options.files; ++f) {
         genesis.files.insert(FileIndex::from_index(f));
     }
-    records_.push_back({.seen = true, .record = genesis});
+    records_.push_back({.seen = true, .at = 0, .record = genesis});
     for (SimTime& asked : evict_asked_) {
         asked = kLongAgo;
     }
@@ -51,7 +51,7 @@ void Checkers::see_record(const Machine& machine, const Record& record) {
     if (i >= records_.size()) {
         records_.resize(i + 1);
     }
-    records_[i] = {.seen = true, .record = record};
+    records_[i] = {.seen = true, .at = world_.now, .record = record};
     world_.trace.mix(i ^ record.members.bits() << 16U);
     world_.trace.line(
         world_.now, static_cast<int>(machine.index), "RECORD", "%s", to_text(record).c_str());
@@ -204,7 +204,7 @@ SimTime Checkers::link_window() const {
 }
 
 bool Checkers::long_silence_near(unsigned machine, NodeSet others) const {
-    const SimTime since = world_.now - link_window();
+    const SimTime since = std::min(reasons_since_, world_.now - link_window());
     for (unsigned other = 0; other < world_.nodes(); ++other) {
         if (other != machine && others.contains(world_.machines[other].number) &&
             std::max(world_.network->long_silence(machine, other),
@@ -229,15 +229,19 @@ bool Checkers::departure_excused(Instance gone, const Record& before, const Reco
         // takes SIOT only, but also a host that stands still or cannot write.
         const bool formed_without =
             after.cause == RecordCause::kFormation &&
-            std::max(machine.excused_at, machine.daemon.paused_until) > world_.now - link_window();
+            std::max(machine.excused_at, machine.daemon.paused_until) > reasons_since_;
         return !well || formed_without || long_silence_near(machine.index, before.members);
     }
     return true;  // It does not run any more.
 }
 
-void Checkers::check_not_needless(const Record& before, const Record& after) const {
+void Checkers::check_not_needless(const Record& before, const Record& after) {
+    // What was proposed while a link was lost may be decided long after it came back: a value once
+    // written to a ballot block cannot be taken back. So a reason counts from the record before on.
+    const SimTime previous = records_[before.incarnation.value()].at;
+    reasons_since_ = std::min(world_.now, previous) - link_window();
     for (const NodeNumber n : before.members) {
-        if (after.lists(before.listed(n)) || evict_asked_[n] > world_.now - link_window()) {
+        if (after.lists(before.listed(n)) || evict_asked_[n] > reasons_since_) {
             continue;
         }
         if (!departure_excused(before.listed(n), before, after)) {

@@ -41,12 +41,13 @@ public:
 private:
     struct Seen {
         bool seen = false;
+        SimTime at = 0;
         Record record;
     };
 
     void see_record(const Machine& machine, const Record& record);
     void check_successor(const Record& before, const Record& after) const;
-    void check_not_needless(const Record& before, const Record& after) const;
+    void check_not_needless(const Record& before, const Record& after);
     [[nodiscard]] bool departure_excused(Instance gone,
                                          const Record& before,
                                          const Record& after) const;
@@ -60,6 +61,7 @@ private:
     Incarnation told_;             ///< Largest token that any client was given.
     PerNode<Incarnation> tokens_;  ///< Of each node, over all its lives.
     PerNode<SimTime> evict_asked_;
+    SimTime reasons_since_ = 0;  ///< How old the reason of a departure may be.
 };
 
 }  // namespace css::sim
