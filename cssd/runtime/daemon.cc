@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "cssd/runtime/privileges.h"
+#include "cssd/runtime/render_parts.h"
 
 namespace css::runtime {
 
@@ -152,8 +153,8 @@ core::ArbiterOptions Daemon::options_from(const voting::Header& header) const {
 }
 
 Daemon::End Daemon::fail(const std::string& why) {
-    log_->alert(alert_fatal("CSSSC00012", backend_->names()));
-    log_->trace(LogLevel::kCritical, "clssscExit", "LHB (:CSSSC00012:) " + why);
+    log_->alert(alert_fatal(kTagFatal, backend_->names()));
+    log_->trace(LogLevel::kCritical, "clssscExit", "LHB " + std::string{kTagFatal} + " " + why);
     return End::kFailed;
 }
 

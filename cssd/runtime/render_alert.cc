@@ -36,7 +36,17 @@ std::string file_alert(const Notice& n, const Names& names) {
            " will be considered not functional in " + millis_text(n.remaining) + " milliseconds";
 }
 
+std::string quorum_alert(const Notice& n, const Names& names) {
+    return "CRS-1606: The number of voting files available, " + std::to_string(n.available) +
+           ", is less than the minimum number of voting files required, " +
+           std::to_string(n.required) + ", resulting in CSSD termination to ensure data integrity" +
+           details(kTagQuorum, names);
+}
+
 std::string stop_alert(const Notice& n, const Names& names) {
+    if (n.required != 0) {
+        return quorum_alert(n, names);
+    }
     switch (n.stop) {
         case core::StopReason::kEvicted:
         case core::StopReason::kKilled:
@@ -77,13 +87,7 @@ std::vector<std::string> alert_lines(const Notice& n, const Names& names) {
         case NoticeKind::kFileOnline:
             return {"CRS-1605: CSSD voting file is online: " + names.file(n.file) +
                     "; details in " + names.trace_file + "."};
-        case NoticeKind::kQuorumLost:
-            return {"CRS-1606: The number of voting files available, " +
-                    std::to_string(n.available) +
-                    ", is less than the minimum number of voting files required, " +
-                    std::to_string(n.required) +
-                    ", resulting in CSSD termination to ensure data integrity" +
-                    details(kTagQuorum, names)};
+        case NoticeKind::kQuorumLost: return {quorum_alert(n, names)};
         case NoticeKind::kLeft:
             return {"CRS-1625: Node " + names.node(n.node) + ", number " +
                     std::to_string(n.node.value()) + ", was shut down"};

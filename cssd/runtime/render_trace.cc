@@ -7,8 +7,11 @@ using config::LogLevel;
 using core::Notice;
 using core::NoticeKind;
 
-std::string_view stop_tag(core::StopReason stop) {
-    switch (stop) {
+std::string_view stop_tag(const Notice& n) {
+    if (n.required != 0) {
+        return kTagQuorum;
+    }
+    switch (n.stop) {
         case core::StopReason::kEvicted:
         case core::StopReason::kKilled: return kTagEvicted;
         case core::StopReason::kNone:
@@ -104,7 +107,7 @@ TraceLine stop_line(const Notice& n, const Names& names) {
     return line(
         LogLevel::kError,
         "stop",
-        tagged(stop_tag(n.stop),
+        tagged(stop_tag(n),
                "LHB this instance stops: " + std::string{words(n.stop)} + by_text(n, names)));
 }
 

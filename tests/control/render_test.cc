@@ -296,6 +296,14 @@ TEST_F(RenderTest, OwnEnd) {
          {StopReason::kReplaced, StopReason::kSlotTaken, StopReason::kGuardianLost}) {
         EXPECT_EQ(alerts(own(NoticeKind::kLeaseLost, stop)), fatal + kShutdown);
     }
+    Notice disks = own(NoticeKind::kLeaseLost, StopReason::kLeaseLapsed);
+    disks.available = 1;
+    disks.required = 2;
+    EXPECT_EQ(alerts(disks),
+              "CRS-1606: The number of voting files available, 1, is less than the minimum number "
+              "of voting files required, 2, resulting in CSSD termination to ensure data "
+              "integrity; details at (:CSSNM00018:) in /var/log/cssd/cssd.trc" +
+                  std::string{kShutdown});
     EXPECT_EQ(trace(own(NoticeKind::kLeaseLost, StopReason::kLeaseLapsed)),
               "error stop: (:CSSNM00008:)LHB this instance stops: its lease has ended");
     EXPECT_EQ(event(own(NoticeKind::kFenced)), "fenced rac1 7: every client is gone");
