@@ -187,7 +187,8 @@ private:
     void add_witnesses(kill_block::Evidence& e) const;
     void set_complete(Incarnation i);
     void note_adopted_shown(NodeNumber n, const voting::Heartbeat& h, Instant at);
-    [[nodiscard]] NodeSet former() const;
+    void note_listed();
+    [[nodiscard]] NodeSet former() const { return listed_ever_ - known_.members; }
     [[nodiscard]] bool adopted_shown(Instance i) const;
     [[nodiscard]] voting::Quorum quorum_of(const Record& r) const;
 
@@ -263,6 +264,7 @@ private:
     std::uint32_t weight_ = 1;
 
     // ---- records
+    NodeSet listed_ever_;            ///< Every slot with a unique in known_.
     Record known_;                   ///< The newest record known; decided.
     Instant adopted_at_ = kNever;    ///< When known_ was adopted, if it lists self.
     Record published_;               ///< What own H carries; lags known_ until guardians hold E.

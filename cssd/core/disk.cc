@@ -213,15 +213,7 @@ Duration Arbiter::Impl::cycle_time() const {
 }
 
 unsigned Arbiter::Impl::slots_in_use() const {
-    const NodeSet listed{[this] {
-        std::uint64_t bits = 0;
-        for (std::size_t i = 0; i < kNodesMax; ++i) {
-            bits |=
-                known_.unique[NodeNumber::from_index(i)] == Unique{} ? 0U : std::uint64_t{1} << i;
-        }
-        return bits;
-    }()};
-    const auto highest = static_cast<unsigned>(std::bit_width(listed.bits()));
+    const auto highest = static_cast<unsigned>(std::bit_width(listed_ever_.bits()));
     return std::min(options_.slots_max,
                     std::max({options_.slots_used, disk_.slot_written_max(), highest}));
 }

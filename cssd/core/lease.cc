@@ -84,7 +84,8 @@ void Arbiter::Impl::tell_guardians() {
                          armed_serial_ == UINT64_MAX || cut_serial_ == UINT64_MAX;
     const bool changed = u.armed != told_.armed || u.released != told_.released ||
                          u.token != told_.token || u.may_act != told_.may_act || u.end < told_.end;
-    const Instant due = told_at_ + period() / 4;
+    // Every interval; more often where the lease is so short that a stale end would be felt.
+    const Instant due = told_at_ + std::min(period(), siot(kept_) / 8);
     if (!waiting && !changed) {
         if (u.end == told_.end) {
             return;

@@ -23,15 +23,12 @@ bool covers(const Parameters& large, const Parameters& small) {
 
 }  // namespace
 
-NodeSet Arbiter::Impl::former() const {
-    NodeSet set;
+void Arbiter::Impl::note_listed() {
+    listed_ever_ = NodeSet{};
     for (std::size_t i = 0; i < kNodesMax; ++i) {
         const NodeNumber n = NodeNumber::from_index(i);
-        if (known_.unique[n] != Unique{} && !known_.members.contains(n)) {
-            set.insert(n);
-        }
+        listed_ever_.assign(n, known_.unique[n] != Unique{});
     }
-    return set;
 }
 
 bool Arbiter::Impl::adopted_shown(Instance i) const {
@@ -54,6 +51,7 @@ void Arbiter::Impl::learn(const Record& record, bool complete) {
     }
     if (record.incarnation > known_.incarnation) {
         const Record before = std::exchange(known_, record);
+        note_listed();
         const bool lives = phase_ != Phase::kStarting && phase_ != Phase::kEnded;
         if (lives) {
             Notice& n = notify(NoticeKind::kDecided);

@@ -124,6 +124,7 @@ void Arbiter::Impl::begin_instance() {
     phase_ = Phase::kJoining;
     if (mutated(Mutation::kStartWithoutRecord)) {
         known_ = options_.genesis;
+        note_listed();
     }
     kept_ = known_.parameters;
     promised_ = kept_;
