@@ -102,7 +102,10 @@ void Checkers::on_heartbeat_landed(NodeNumber slot, const Landed& before, const 
     if (now.unique < before.unique ||
         (now.unique == before.unique && now.sequence <= before.sequence)) {
         fail("Monotonic",
-             "the slot of node " + std::to_string(slot.value()) + " goes back in time on a file");
+             "the slot of node " + std::to_string(slot.value()) +
+                 " goes back in time on a file, from " + std::to_string(before.unique.value()) +
+                 "/" + std::to_string(before.sequence.value()) + " to " +
+                 std::to_string(now.unique.value()) + "/" + std::to_string(now.sequence.value()));
     }
     if (now.record.incarnation < before.incarnation) {
         fail("Monotonic",

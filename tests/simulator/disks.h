@@ -83,6 +83,7 @@ private:
         std::uint64_t id = 0;
         NodeNumber self;
         Incarnation incarnation;
+        Unique unique;
         SimTime lands_by = 0;  ///< Of an orphan: dropped when later. 0: no limit.
         core::CycleOutcome outcome = core::CycleOutcome::kDone;
         std::vector<std::byte> written;  ///< H and B.
@@ -99,6 +100,7 @@ private:
     /// True: a hang is on; the event was put off.
     bool put_off(const Event& event, const Request& request);
     bool fails(const Request& request) const;
+    [[nodiscard]] bool never_lands(const Request& request) const;
     void land_sector(Request& request, std::size_t which);
     void land_kills(Request& request);
     void land_misdirected(Request& request);

@@ -39,6 +39,12 @@ void check_progress(Simulation& sim) {
     const Options& options = sim.world.options;
     const SimTime begin = sim.world.now;
     const SimTime bound = bound_long(options);
+    // Clients whose daemon died unseen act until their lease ends, at most disktimeout later.
+    bool abandoned = false;
+    for (const Machine& machine : sim.world.machines) {
+        abandoned = abandoned ||
+                    (machine.clients.acting && machine.clients.instance != machine.daemon.instance);
+    }
     const SimTime step = sim.world.beat().count() / 2;
     // What was on its way when the faults ended (a lapsing lease, a link in doubt) takes its
     // course.
@@ -63,7 +69,7 @@ void check_progress(Simulation& sim) {
         const std::uint64_t long_now =
             counters.confirm_rules[static_cast<std::size_t>(core::ConfirmRule::kE3Long)];
         // A number last held by other hardware waits as long, before its instance begins.
-        if (long_now == long_before && !sim.lifecycle.foreign_started()) {
+        if (long_now == long_before && !sim.lifecycle.foreign_started() && !abandoned) {
             not_live("Progress",
                      "recovery took " + std::to_string(took / 1'000'000) +
                          " ms though nothing demanded E3 long");
