@@ -13,7 +13,7 @@ struct CoreClock {
     using period = std::nano;
     using duration = std::chrono::duration<rep, period>;
     using time_point = std::chrono::time_point<CoreClock>;
-    static constexpr bool is_steady = true;
+    static constexpr bool is_steady = true;  // NOLINT(readability-identifier-naming): std's name
 };
 
 using Duration = CoreClock::duration;
