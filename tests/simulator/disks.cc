@@ -78,8 +78,8 @@ void Disks::on_land(const Event& event) {
     if (put_off(event, request)) {
         return;
     }
-    if (request.orphan && never_lands(request)) {
-        release(event.argument);
+    if (never_lands(request)) {
+        lose(event.argument);
         return;
     }
     const bool writes = request.own || request.kill_count != 0;
@@ -98,9 +98,13 @@ void Disks::on_land(const Event& event) {
         request.as_written = request.own;
     }
     land_kills(request);
-    if (request.own && path.misdirect_next) {
+    const bool misdirected = request.own && path.misdirect_next;
+    const NodeNumber where =
+        misdirected ? NodeNumber::from_index(world_.prng_disk.index(world_.options.slots_max))
+                    : request.self;
+    if (where != request.self) {
         path.misdirect_next = false;
-        land_misdirected(request);
+        land_misdirected(request, where);
     } else if (request.own) {
         // The two sectors of one request may land in either order and apart.
         const bool ballot_first = request.detailed && world_.prng_disk.coin();
@@ -126,23 +130,29 @@ void Disks::on_land_ballot(const Event& event) {
     if (put_off(event, request)) {
         return;
     }
-    if (request.orphan && never_lands(request)) {
-        release(event.argument);
+    if (never_lands(request)) {
+        lose(event.argument);
         return;
     }
     land_sector(request, event.life);
     finish(event.argument);
 }
 
+void Disks::lose(unsigned index) {
+    Request& request = requests_[index];
+    request.outcome = core::CycleOutcome::kWriteFailed;
+    finish(index);
+}
+
 bool Disks::never_lands(const Request& request) const {
-    if (request.lands_by != 0 && world_.now > request.lands_by) {
+    if (request.orphan && request.lands_by != 0 && world_.now > request.lands_by) {
         return true;
     }
     // The slot lock holds back a new daemon of the same host only. That a hung write of one host
     // does not land after another host has taken the slot over is assumed here (found with seed
     // 5706: without that the slot goes back on every file that hung).
     const Unique holder = images_[request.file].view(request.self).heartbeat.unique;
-    return world_.lifecycle->foreign_started() && holder > request.unique;
+    return request.own && world_.lifecycle->foreign_started() && holder > request.unique;
 }
 
 /// The writes are over: read, or end a request that nobody waits for any more.
@@ -256,11 +266,10 @@ void Disks::land_kills(Request& request) {
 }
 
 /// Own sectors land in another slot: two slots are spoiled at once.
-void Disks::land_misdirected(Request& request) {
+void Disks::land_misdirected(const Request& request, NodeNumber where) {
     VotingImage& image = images_[request.file];
     before_change(request.file);
     const std::size_t size = image.sector_size();
-    const NodeNumber where = NodeNumber::from_index(world_.prng_disk.index(image.slots()));
     const auto both = std::span<const std::byte>{request.written};
     image.write_sector(where, voting::kHeartbeatSector, both.first(size));
     image.write_sector(where, voting::kBallotSector, both.subspan(size));

@@ -103,7 +103,8 @@ private:
     [[nodiscard]] bool never_lands(const Request& request) const;
     void land_sector(Request& request, std::size_t which);
     void land_kills(Request& request);
-    void land_misdirected(Request& request);
+    void land_misdirected(const Request& request, NodeNumber where);
+    void lose(unsigned index);
     void land_heartbeat(const Request& request, std::span<const std::byte> bytes);
     void before_change(unsigned file);
     void snapshot_misread(Request& request);
