@@ -20,7 +20,8 @@ static_assert(2 * interval(Parameters{.misscount = kMisscountMin}) == Duration{k
 
 /// Success when the three time-outs may be used together (PROTOCOL 2):
 ///     2 intervals <= reboottime < misscount < disktimeout
-/// misscount - reboottime leaves a lease that can be renewed (css::consistent), and each lies within its own bounds. Else an error that names every rule that is broken.
+/// misscount - reboottime leaves a lease that can be renewed (css::consistent), and each lies
+/// within its own bounds. Else an error that names every rule that is broken.
 Status validate(const Parameters& parameters);
 
 /// One of the time-outs, as named on the command line.

@@ -25,7 +25,10 @@ void Arbiter::Impl::on(const CycleFinished& input) {
 void Arbiter::Impl::observe_cycle(const CycleFinished& input, FileProgress& f) {
     const voting::ReadTime time{f.begin, now_};
     observe_slots(input, f, time);
-    if (!f.primed || (mutated(Mutation::kNoCarryPerFile) && !f.own_readable)) {
+    // While it starts, every read counts anew: the slot may still be another host's, whose record
+    // and ballot are carried on, too.
+    if (!f.primed || phase_ == Phase::kStarting ||
+        (mutated(Mutation::kNoCarryPerFile) && !f.own_readable)) {
         prime(input.file, input.slots[self_.node.index()]);
     }
     if (phase_ == Phase::kStarting || phase_ == Phase::kEnded) {
@@ -73,7 +76,7 @@ void Arbiter::Impl::observe_slots(const CycleFinished& input,
         disk_.update_replaced(n, quorum, now_);
         if (n == self_.node) {
             // Own writes return here; anything else on an unprimed file is a former life's.
-            if (!f.primed) {
+            if (!f.primed || phase_ == Phase::kStarting) {
                 learn(h.record, h.complete);
             }
             continue;

@@ -10,6 +10,9 @@
 namespace css::core {
 namespace {
 
+/// Records remembered of each node, for the witnesses of E3.
+constexpr std::size_t kAdoptedKept = 4;
+
 Parameters larger_of_each(const Parameters& a, const Parameters& b) {
     return Parameters{std::max(a.misscount, b.misscount),
                       std::max(a.disktimeout, b.disktimeout),
@@ -230,7 +233,6 @@ void Arbiter::Impl::update_promise() {
 }
 
 void Arbiter::Impl::note_adopted_shown(NodeNumber n, const voting::Heartbeat& h, Instant at) {
-    constexpr std::size_t kKept = 4;
     if (h.state != NodeState::kActive || !h.record.lists(Instance{n, h.unique})) {
         return;
     }
@@ -241,7 +243,7 @@ void Arbiter::Impl::note_adopted_shown(NodeNumber n, const voting::Heartbeat& h,
     if (have) {
         return;
     }
-    if (list.size() == kKept) {
+    if (list.size() == kAdoptedKept) {
         list.erase(list.begin());
     }
     list.push_back({h.unique, h.record, at});

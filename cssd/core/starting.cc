@@ -121,6 +121,12 @@ void Arbiter::Impl::begin_instance() {
     above(links_.peer(self_.node).unique);
     self_.unique = Unique{unique};
     born_at_ = now_;
+    // A file that was not read since the slot stands still is read again before the first write.
+    for (std::size_t i = 0; i < kFilesMax; ++i) {
+        const FileIndex f = FileIndex::from_index(i);
+        files_[f].primed =
+            files_[f].primed && disk_.at(f, self_.node).last_shown.begin >= start_watch_from_;
+    }
     phase_ = Phase::kJoining;
     if (mutated(Mutation::kStartWithoutRecord)) {
         known_ = options_.genesis;

@@ -170,11 +170,11 @@ TEST(Sources, S1_13_OverflowsAreRefusedWithTheRange) {
              Parameter::kReboottime,
              "1",
              "Invalid value 1 for parameter reboottime: give a whole number of seconds from 2 to "
-             "29."},
+             "27."},
         Line{of(seconds{1}, seconds{3}, milliseconds{200}),
              Parameter::kReboottime,
              "90000",
-             "Invalid value 90000 for parameter reboottime: give a time from 200ms to 999ms."},
+             "Invalid value 90000 for parameter reboottime: give a time from 200ms to 799ms."},
         Line{{},
              Parameter::kMisscount,
              "1\x1b[2J",
