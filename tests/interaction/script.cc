@@ -71,7 +71,7 @@ void Teller::cluster(std::istringstream& words) {
         } else if (key == "reboottime") {
             o.parameters.reboottime = ms;
         } else {
-            CSS_CHECK(!"unknown setting");
+            check_failed("unknown setting", __FILE__, __LINE__);
         }
     }
     cluster_ =
