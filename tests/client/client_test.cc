@@ -216,7 +216,9 @@ TEST(Client, NoLineAfterTheEndOfAStoppedDaemon) {
         ASSERT_TRUE(node.daemon.hold(++serial, end, "am"));
         node.daemon.signal(SIGSTOP);
         ASSERT_NE(program.end_time(), kForever);
-        EXPECT_EQ(WTERMSIG(program.wait()), SIGKILL);
+        // Killed by a guardian, or gone by itself: the page is revoked just before the kill.
+        const int status = program.wait();
+        EXPECT_TRUE(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 1);
         std::ifstream lines{out};
         std::int64_t time = 0;
         std::int64_t last = 0;
