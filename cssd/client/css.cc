@@ -251,6 +251,21 @@ extern "C" void css_disconnect(css_t* handle) {
     munmap(handle, sizeof(css_t));
 }
 
+namespace {
+
+int register_by(css_t* handle, Kind request, int descriptor) {
+    pthread_mutex_lock(&handle->conversation);
+    int status = -EALREADY;
+    if (handle->registered.load(std::memory_order_relaxed) == 0) {
+        status = converse(handle, request, descriptor, Kind::kRegistered);
+        handle->registered.store(status == 0 ? 1 : 0, std::memory_order_release);
+    }
+    pthread_mutex_unlock(&handle->conversation);
+    return status;
+}
+
+}  // namespace
+
 extern "C" int css_register_self(css_t* handle) {
     if (!is_alive(handle)) {
         return -EINVAL;
@@ -259,15 +274,16 @@ extern "C" int css_register_self(css_t* handle) {
     if (self < 0) {
         return -errno;
     }
-    pthread_mutex_lock(&handle->conversation);
-    int status = -EALREADY;
-    if (handle->registered.load(std::memory_order_relaxed) == 0) {
-        status = converse(handle, Kind::kRegister, self, Kind::kRegistered);
-        handle->registered.store(status == 0 ? 1 : 0, std::memory_order_release);
-    }
-    pthread_mutex_unlock(&handle->conversation);
+    const int status = register_by(handle, Kind::kRegister, self);
     close(self);
     return status;
+}
+
+extern "C" int css_register_cgroup(css_t* handle, int directory) {
+    if (!is_alive(handle)) {
+        return -EINVAL;
+    }
+    return directory < 0 ? -EBADF : register_by(handle, Kind::kRegisterCgroup, directory);
 }
 
 extern "C" int css_unregister_self(css_t* handle) {

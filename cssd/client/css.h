@@ -59,7 +59,22 @@ void css_disconnect(css_t* css);
  */
 int css_register_self(css_t* css);
 
-/** Takes the registration back: the caller promises that it acts no more.
+/**
+ * Registers a whole cgroup instead of the calling process: at fencing every process in it and below
+ * it is killed, whatever it forked. Afterwards css_may_act() answers for the cgroup; the caller
+ * vouches that everything that acts is in it, from before its first act. A handle registers one
+ * thing: its process or one cgroup. When the handle goes away without css_unregister_self() the
+ * cgroup stays registered until it is empty.
+ * @param directory a descriptor of the cgroup's directory (O_PATH is enough): version 2, or version
+ *        1 with the freezer; not the root of its hierarchy; without the daemon in it. The caller is
+ *        root or owns its cgroup.procs. Not taken over: close it at will.
+ * @return 0, or as css_register_self(), or -EBADF, -EINVAL (no such cgroup), -EPERM (another's),
+ *         -EOPNOTSUPP (this daemon cannot kill cgroups).
+ */
+int css_register_cgroup(css_t* css, int directory);
+
+/** Takes the registration back, of the process or the cgroup: the caller promises that it acts no
+ *  more.
  *  @return 0, -EINVAL (not registered), -ECONNRESET. */
 int css_unregister_self(css_t* css);
 

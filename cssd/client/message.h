@@ -4,12 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 
-/// What a client and the daemon say to each other at run_dir/client.sock: SEQPACKET datagrams of
-/// 16 bytes, little-endian: magic u32, version u16, kind u16, status i32 (0 or a negative errno,
-/// in answers), zero u32. Used by libcss too: nothing here needs the C++ library.
+/// What a client and the daemon say to each other at run_dir/client.sock: SEQPACKET datagrams,
+/// little-endian. A header of 16 bytes: magic u32, version u16, kind u16, status i32 (0 or a
+/// negative errno, in answers), size u32 of the body that follows it. Used by libcss too: nothing
+/// here needs the C++ library.
 namespace css::client {
 
-inline constexpr std::size_t kMessageSize = 16;
+inline constexpr std::size_t kMessageSize = 16;             ///< Of the header.
 inline constexpr std::uint32_t kMessageMagic = 0x43535343;  // "CSSC"
 inline constexpr std::uint16_t kMessageVersion = 1;
 
@@ -18,9 +19,13 @@ enum class Kind : std::uint16_t {
     kWelcome = 2,     ///< With the lease page, read only, as descriptor.
     kRegister = 3,    ///< With a pidfd of the sender. Answer: registered.
     kRegistered = 4,  ///< status 0: guarded from now on.
-    kUnregister = 5,  ///< Answer: unregistered.
+    kUnregister = 5,  ///< Of the process or of the cgroup. Answer: unregistered.
     kUnregistered = 6,
+    /// With a descriptor of a cgroup's directory: this whole cgroup is the client. Answer:
+    /// registered. ClientServer checks what it is and whose; the guardians freeze and kill it.
+    kRegisterCgroup = 7,
 };
+inline constexpr std::uint32_t kKindMax = 7;
 
 struct Message {
     std::uint32_t magic = 0;
@@ -62,7 +67,7 @@ inline bool decode(const MessageBytes& bytes, std::size_t size, Message& message
     message.status = static_cast<std::int32_t>(get(8, 4));
     message.kind = static_cast<Kind>(kind);
     return size == kMessageSize && message.magic == kMessageMagic &&
-           message.version == kMessageVersion && kind >= 1 && kind <= 6 && get(12, 4) == 0;
+           message.version == kMessageVersion && kind >= 1 && kind <= kKindMax && get(12, 4) == 0;
 }
 
 }  // namespace css::client

@@ -24,6 +24,7 @@
 #include "cssd/base/shell_thread.h"
 #include "cssd/base/unique_fd.h"
 #include "cssd/client/message.h"
+#include "cssd/client/server/cgroup.h"
 
 namespace css::client {
 namespace {
@@ -32,6 +33,7 @@ constexpr std::uint64_t kListener = 0;
 constexpr std::uint64_t kWakeup = 1;
 constexpr std::uint64_t kFirstClient = 2;
 constexpr std::uint64_t kProcessBit = std::uint64_t{1} << 63;  ///< The event is of a pidfd.
+constexpr int kOrphanPeriodMs = 1000;  ///< How often cgroups without a connection are looked at.
 
 Error system_error(const std::string& step) {
     const int number = errno;
@@ -41,7 +43,7 @@ Error system_error(const std::string& step) {
 struct Request {
     Message message;
     bool valid = false;
-    pid_t sender = 0;  ///< As the kernel vouches for it.
+    CgroupOwner sender;  ///< As the kernel vouches for it.
     UniqueFd descriptor;
 };
 
@@ -69,7 +71,7 @@ Io receive(int socket, Request& request) {
         } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
             ucred sender{};
             std::memcpy(&sender, CMSG_DATA(c), sizeof sender);
-            request.sender = sender.pid;
+            request.sender = CgroupOwner{sender.pid, sender.uid};
         }
     }
     request.valid = decode(bytes, static_cast<std::size_t>(got), request.message);
@@ -146,9 +148,13 @@ public:
 private:
     enum class State : std::uint8_t { kNew, kConnected, kRegistering, kRegistered };
     struct Client {
-        UniqueFd socket;  ///< Closed: the program disconnected, its process lives.
-        UniqueFd process;
+        UniqueFd socket;   ///< Closed: the program disconnected, its process lives.
+        UniqueFd process;  ///< Of a client that is a process.
+        UniqueFd cgroup;   ///< Of a client that is a cgroup.
+        CgroupKind cgroup_kind = CgroupKind::kV2;
         State state = State::kNew;
+
+        [[nodiscard]] bool is_enlisted() const { return process.is_open() || cgroup.is_open(); }
     };
     struct Answer {
         std::uint64_t client = 0;
@@ -165,9 +171,11 @@ private:
     void read_all(std::uint64_t id);
     void answer(std::uint64_t id, Request& request);
     int begin_registration(std::uint64_t id, Request& request);
+    int begin_cgroup_registration(std::uint64_t id, Request& request);
+    void look_at_orphans();
     void reply(std::uint64_t id, Kind kind, int status, int descriptor = -1);
     void close_socket(std::uint64_t id);
-    void drop_process(Client& client);
+    void drop_target(Client& client);
     void change_state(Client& client, State state);
 
     ClientServerOptions options_;
@@ -176,7 +184,8 @@ private:
     UniqueFd listener_;
     UniqueFd epoll_;
     UniqueFd wakeup_;
-    Clients clients_;  ///< Of the thread alone.
+    Clients clients_;          ///< Of the thread alone.
+    std::size_t orphans_ = 0;  ///< Registered cgroups whose connection is closed.
     std::uint64_t next_ = kFirstClient;
     bool ending_ = false;
 
@@ -235,7 +244,8 @@ void ClientServer::Impl::run() {
     constexpr std::size_t kEventsMax = 64;
     std::array<epoll_event, kEventsMax> events{};
     for (;;) {
-        const int count = epoll_wait(epoll_.get(), events.data(), kEventsMax, -1);
+        const int patience = orphans_ > 0 ? kOrphanPeriodMs : -1;
+        const int count = epoll_wait(epoll_.get(), events.data(), kEventsMax, patience);
         {
             const std::lock_guard lock{mutex_};
             if (stopping_) {
@@ -244,6 +254,9 @@ void ClientServer::Impl::run() {
         }
         for (int i = 0; i < count; ++i) {
             take_event(events[static_cast<std::size_t>(i)].data.u64);
+        }
+        if (count == 0) {
+            look_at_orphans();
         }
     }
 }
@@ -266,7 +279,7 @@ void ClientServer::Impl::take_event(std::uint64_t key) {
         return read_all(id);
     }
     change_state(found->second, State::kNew);  // The process has ended; the guardians see it too.
-    drop_process(found->second);
+    drop_target(found->second);
     clients_.erase(found);
 }
 
@@ -313,13 +326,18 @@ void ClientServer::Impl::answer(std::uint64_t id, Request& request) {
                 reply(id, Kind::kRegistered, refusal);
             }
             return;
+        case Kind::kRegisterCgroup:
+            if (const int refusal = begin_cgroup_registration(id, request); refusal != 0) {
+                reply(id, Kind::kRegistered, refusal);
+            }
+            return;
         case Kind::kUnregister:
             if (client.state != State::kRegistered) {
                 return reply(id, Kind::kUnregistered, -EINVAL);
             }
             options_.dismiss(id);
             change_state(client, State::kConnected);
-            drop_process(client);
+            drop_target(client);
             return reply(id, Kind::kUnregistered, 0);
         case Kind::kWelcome:
         case Kind::kRegistered:
@@ -338,8 +356,8 @@ int ClientServer::Impl::begin_registration(std::uint64_t id, Request& request) {
     if (ending_) {
         return -EAGAIN;
     }
-    if (!request.descriptor.is_open() || request.sender <= 0 ||
-        pid_of(request.descriptor.get()) != request.sender) {
+    if (!request.descriptor.is_open() || request.sender.pid <= 0 ||
+        pid_of(request.descriptor.get()) != request.sender.pid) {
         return -EPERM;
     }
     if (!watch(request.descriptor.get(), id | kProcessBit)) {
@@ -349,6 +367,51 @@ int ClientServer::Impl::begin_registration(std::uint64_t id, Request& request) {
     change_state(client, State::kRegistering);
     options_.enlist(id, client.process.get());
     return 0;
+}
+
+int ClientServer::Impl::begin_cgroup_registration(std::uint64_t id, Request& request) {
+    Client& client = clients_.at(id);
+    if (client.state != State::kConnected) {
+        return client.state == State::kNew ? -EPROTO : -EALREADY;
+    }
+    if (options_.enlist_cgroup == nullptr) {
+        return -EOPNOTSUPP;
+    }
+    if (ending_) {
+        return -EAGAIN;
+    }
+    if (!request.descriptor.is_open()) {
+        return -EBADF;
+    }
+    const auto kind = inspect_cgroup(request.descriptor.get(), request.sender);
+    if (!kind) {
+        return kind.error().code == ErrorCode::kNotPermitted ? -EPERM : -EINVAL;
+    }
+    client.cgroup = std::move(request.descriptor);
+    client.cgroup_kind = *kind;
+    change_state(client, State::kRegistering);
+    options_.enlist_cgroup(id, client.cgroup.get(), *kind);
+    return 0;
+}
+
+/// A cgroup whose connection is closed is a client for as long as a process is in it. Asked from
+/// time to time: version 1 has nothing to wait for.
+void ClientServer::Impl::look_at_orphans() {
+    orphans_ = 0;
+    for (auto next = clients_.begin(); next != clients_.end();) {
+        const auto here = next++;
+        Client& client = here->second;
+        if (client.socket.is_open() || !client.cgroup.is_open()) {
+            continue;
+        }
+        if (is_populated(client.cgroup.get(), client.cgroup_kind)) {
+            ++orphans_;
+        } else {
+            options_.dismiss(here->first);
+            change_state(client, State::kNew);
+            clients_.erase(here);
+        }
+    }
 }
 
 void ClientServer::Impl::take_answers() {
@@ -366,7 +429,7 @@ void ClientServer::Impl::take_answers() {
         }
         change_state(found->second, given.held ? State::kRegistered : State::kConnected);
         if (!given.held) {
-            drop_process(found->second);
+            drop_target(found->second);
         }
         reply(given.client, Kind::kRegistered, given.held ? 0 : -EAGAIN);
     }
@@ -377,6 +440,8 @@ void ClientServer::Impl::take_answers() {
     for (const auto& [id, client] : clients_) {
         if (client.process.is_open()) {
             syscall(SYS_pidfd_send_signal, client.process.get(), SIGTERM, nullptr, 0);
+        } else if (client.cgroup.is_open()) {
+            signal_processes(client.cgroup.get(), SIGTERM);
         }
     }
 }
@@ -391,15 +456,19 @@ void ClientServer::Impl::reply(std::uint64_t id, Kind kind, int status, int desc
 void ClientServer::Impl::close_socket(std::uint64_t id) {
     Client& client = clients_.at(id);
     client.socket.reset();
-    if (!client.process.is_open()) {
+    orphans_ += client.cgroup.is_open() ? 1U : 0U;
+    if (!client.is_enlisted()) {
         clients_.erase(id);
     }
 }
 
 /// The guardians hold the same open file: closing ours would not end its events here.
-void ClientServer::Impl::drop_process(Client& client) {
-    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, client.process.get(), nullptr);
+void ClientServer::Impl::drop_target(Client& client) {
+    if (client.process.is_open()) {
+        epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, client.process.get(), nullptr);
+    }
     client.process.reset();
+    client.cgroup.reset();
 }
 
 void ClientServer::Impl::change_state(Client& client, State state) {

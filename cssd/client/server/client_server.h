@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cssd/base/result.h"
+#include "cssd/client/server/cgroup.h"
 
 namespace css::client {
 
@@ -20,13 +21,16 @@ struct ClientServerOptions {
     /// Enlist this process (GuardianLink::enlist_client); answer by ClientServer::enlisted(). The
     /// descriptor is valid during the call only.
     std::function<void(std::uint64_t client, int pidfd)> enlist;
+    /// The same for a whole cgroup, by a descriptor of its directory (perhaps O_PATH). It was
+    /// inspected: see cgroup.h. Empty: cgroups are refused (-EOPNOTSUPP).
+    std::function<void(std::uint64_t client, int directory, CgroupKind kind)> enlist_cgroup;
     /// The client acts no more (GuardianLink::dismiss_client).
     std::function<void(std::uint64_t client)> dismiss;
 };
 
 /// The socket at which programs ask for the lease page and register to be killed at fencing. One
 /// thread, "clients". A client that goes away without unregistering stays enlisted until its
-/// process has ended: closing a socket is no proof that it acts no more.
+/// process has ended, or its cgroup is empty: closing a socket is no proof that it acts no more.
 class ClientServer {
 public:
     /// Errors: kSystem (socket, bind, thread). A stale socket of a former daemon is replaced: call
