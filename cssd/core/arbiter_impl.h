@@ -183,6 +183,7 @@ private:
     void publish();
     void update_promise();
     void confirm_departures();
+    void ask_fence(NodeNumber n, Departure& d);
     [[nodiscard]] kill_block::Evidence evidence_of(Instance victim) const;
     void add_witnesses(kill_block::Evidence& e) const;
     void set_complete(Incarnation i);
@@ -220,6 +221,7 @@ private:
     void reconfigure_as_member();
     void form();
     [[nodiscard]] bool departed(Instance i) const;
+    [[nodiscard]] bool stopped(Instance i) const;  ///< FENCED or RESETTING, not LEFT.
     void view_links(View& v) const;
     [[nodiscard]] bool settled(View& v);
     [[nodiscard]] NodeSet fresh_among(NodeSet vertices, Instant since) const;

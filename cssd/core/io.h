@@ -102,18 +102,20 @@ using Input = std::variant<Tick,
 
 // --------------------------------------------------------------------------------- outputs
 
-/// What guardians and the clients' page are told: every interval and at each change, before
-/// anything that the same Output writes or sends (PROTOCOL 8).
+/// What guardians and the clients' page are told: every interval, also when nothing has changed (it
+/// is the local heartbeat), and at each change, before anything that the same Output writes or
+/// sends (PROTOCOL 8).
 struct LeaseUpdate {
     std::uint64_t serial = 0;
     Instant end;            ///< E; fence when it passes, if armed.
     bool armed = false;     ///< From just before the instance may first act; else a passed end
                             ///< only ends the daemon.
     bool may_act = false;   ///< For the clients' page, together with `end`.
-    bool released = false;  ///< The instance left cleanly and has no lease: never fence.
+    bool released = false;  ///< The instance is over, its clients are gone: never fence for it.
     Incarnation token;      ///< The newest complete record.
     Instance instance;      ///< Whose lease it is.
     bool final = false;     ///< The end was cut short: never replaced by a later one.
+    Duration reboottime{};  ///< After `end` the stop must have taken effect within this.
 };
 
 /// One cycle of one file (PROTOCOL 4): time is taken by the core before this leaves it. Write the
@@ -158,8 +160,10 @@ struct Output {
     std::optional<LeaseUpdate> lease;  ///< First: an earlier end is told before it is published.
     std::vector<CycleOrder> cycles;
     std::optional<netbeat::Heartbeat> heartbeat;  ///< Send to every other configured node.
-    std::vector<Instance> fence;  ///< E4: run the fence command on these, if there is one.
-    bool drain = false;           ///< Clean leave: end the clients, then ClientsGone.
+    /// E4: run the fence command on these, if there is one. Each once, and only when its stop did
+    /// not show by itself within two intervals.
+    std::vector<Instance> fence;
+    bool drain = false;  ///< Clean leave: end the clients, then ClientsGone.
     std::optional<FenceSelf> fence_self;
     std::vector<Notice> notices;
     std::optional<Exit> exit;

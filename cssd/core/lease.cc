@@ -77,23 +77,20 @@ void Arbiter::Impl::tell_guardians() {
     u.released = phase_ == Phase::kLeaving && clients_gone_;
     u.instance = self_;
     u.final = phase_ == Phase::kStopping;
+    u.reboottime = kept_.reboottime;
     u.token = complete_;
     u.may_act = phase_ == Phase::kMember && activated_ && complete_listed_ && armed_ &&
                 acknowledged_serial_ >= armed_serial_ && now_ < lease_end_;
     const bool waiting = gate_serial_ == UINT64_MAX || promise_gate_ == UINT64_MAX ||
                          armed_serial_ == UINT64_MAX || cut_serial_ == UINT64_MAX;
     const bool changed = u.armed != told_.armed || u.released != told_.released ||
-                         u.token != told_.token || u.may_act != told_.may_act || u.end < told_.end;
+                         u.token != told_.token || u.may_act != told_.may_act ||
+                         u.reboottime != told_.reboottime || u.end < told_.end;
     // Every interval; more often where the lease is so short that a stale end would be felt.
     const Instant due = told_at_ + std::min(period(), siot(kept_) / 8);
-    if (!waiting && !changed) {
-        if (u.end == told_.end) {
-            return;
-        }
-        if (now_ < due) {
-            wake(due);
-            return;
-        }
+    if (!waiting && !changed && now_ < due) {
+        wake(due);
+        return;
     }
     u.serial = told_.serial + 1;
     for (std::uint64_t* gate : {&gate_serial_, &promise_gate_, &armed_serial_, &cut_serial_}) {
@@ -229,9 +226,10 @@ void Arbiter::Impl::end(Exit::Kind kind) {
     phase_ = Phase::kEnded;
     out_.exit = Exit{kind, stop_reason_};
     out_.cycles.clear();
-    if (kind == Exit::Kind::kAgain && told_.serial != 0) {
-        // It never acted. The next instance is told to the guardians only after it has watched its
-        // slot; until then they must not take the lapsed end of this one for a hung daemon.
+    if (kind != Exit::Kind::kLeft && told_.serial != 0) {
+        // It never acted, or all its clients are gone. Another instance may follow, and is told to
+        // the guardians only after it has watched its slot; until then they must not take the
+        // lapsed end of this one for a hung daemon.
         LeaseUpdate u = told_;
         ++u.serial;
         u.may_act = false;

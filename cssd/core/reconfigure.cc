@@ -35,6 +35,13 @@ bool Arbiter::Impl::departed(Instance i) const {
            disk.resetting_unique == i.unique || peer.resetting_unique == i.unique || replaced(i);
 }
 
+bool Arbiter::Impl::stopped(Instance i) const {
+    const voting::NodeOnDisk& disk = disk_.node(i.node);
+    const netbeat::Peer& peer = links_.peer(i.node);
+    return disk.resetting_unique == i.unique || peer.resetting_unique == i.unique ||
+           disk.fenced_unique == i.unique || peer.fenced_unique == i.unique;
+}
+
 void Arbiter::Impl::view_links(View& v) const {
     for (const NodeNumber b : v.vertices) {
         if (b != self_.node) {
@@ -68,11 +75,9 @@ void Arbiter::Impl::reconfigure_as_member() {
     for (const NodeNumber n : known_.members) {
         const Instance i = known_.listed(n);
         if (n != self_.node && departed(i)) {
-            cause = replaced(i) ? RecordCause::kRestarted
-                    : disk_.node(n).resetting_unique == i.unique ||
-                            links_.peer(n).resetting_unique == i.unique
-                        ? RecordCause::kStopped
-                        : RecordCause::kLeave;
+            cause = replaced(i)  ? RecordCause::kRestarted
+                    : stopped(i) ? RecordCause::kStopped
+                                 : RecordCause::kLeave;
         } else if (!v.asked.contains(n)) {
             v.vertices.insert(n);
         }

@@ -115,8 +115,9 @@ void Arbiter::Impl::note_departures(const Record& before) {
             d.before = before;
         }
         if (was && phase_ != Phase::kStarting && known_.listed(n) != self_) {
-            const bool left =
+            const bool ended =
                 disk_.node(n).ended_unique == d.unique || links_.peer(n).ended_unique == d.unique;
+            const bool left = ended && !stopped(Instance{n, d.unique});
             Notice& notice = notify(left ? NoticeKind::kLeft : NoticeKind::kEvict);
             notice.node = n;
             notice.unique = d.unique;
@@ -260,10 +261,6 @@ void Arbiter::Impl::confirm_departures() {
         if (d.confirmed) {
             continue;
         }
-        if (!d.fence_asked) {
-            d.fence_asked = true;
-            out_.fence.push_back(known_.listed(n));
-        }
         if (mutated(Mutation::kSkipWait) ||
             (mutated(Mutation::kPendingByPublished) &&
              (disk_.node(n).unique != d.unique || !adopted_shown(known_.listed(n))))) {
@@ -285,6 +282,7 @@ void Arbiter::Impl::confirm_departures() {
         waits_for_.insert(n);
         step_ = ReconfigurationStep::kConfirm;
         wake(verdict.look_again);
+        ask_fence(n, d);
         // A victim that can still be reached shows its end within moments; later only a window
         // that is about to close is worth fast cycles.
         const bool just_dropped = now_ < adopted_at_ + kept_.reboottime + 2 * interval(kept_);
@@ -293,6 +291,17 @@ void Arbiter::Impl::confirm_departures() {
     if (all) {
         set_complete(known_.incarnation);
     }
+}
+
+/// A victim that stops by itself says so within moments, and one that left cleanly has; their hosts
+/// need not be powered off.
+void Arbiter::Impl::ask_fence(NodeNumber n, Departure& d) {
+    const Instant due = adopted_at_ + 2 * interval(kept_);
+    if (!d.fence_asked && now_ >= due) {
+        d.fence_asked = true;
+        out_.fence.push_back(known_.listed(n));
+    }
+    wake(due);
 }
 
 kill_block::Evidence Arbiter::Impl::evidence_of(Instance victim) const {

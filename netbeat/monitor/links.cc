@@ -32,6 +32,9 @@ bool Links::accept(const Heartbeat& h, Instant now) {
     if (h.state == NodeState::kLeft || h.state == NodeState::kFenced) {
         p.ended_unique = p.unique;
     }
+    if (h.state == NodeState::kFenced) {
+        p.fenced_unique = p.unique;
+    }
     return true;
 }
 

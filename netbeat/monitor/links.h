@@ -20,7 +20,8 @@ struct Peer {
     bool complete = false;
     Instant resetting_at = kNever;  ///< First heard RESETTING from `resetting_unique`.
     Unique resetting_unique;
-    Unique ended_unique;  ///< Largest unique heard LEFT or FENCED.
+    Unique ended_unique;   ///< Largest unique heard LEFT or FENCED.
+    Unique fenced_unique;  ///< Largest unique heard FENCED.
     /// Receipt of the newest heartbeat of exactly `echoed_unique` that was ever echoed (E3's
     /// earliest `a`).
     Unique echoed_unique;

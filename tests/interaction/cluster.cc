@@ -12,8 +12,8 @@ constexpr Duration kGuardian = std::chrono::microseconds{100};
 
 }  // namespace
 
-Cluster::Cluster(const Options& options, OnNotice on_notice)
-    : options_(options), on_notice_(std::move(on_notice)) {
+Cluster::Cluster(const Options& options, OnNotice on_notice, OnFence on_fence)
+    : options_(options), on_notice_(std::move(on_notice)), on_fence_(std::move(on_fence)) {
     SlotView empty;
     empty.heartbeat_verdict = SectorVerdict::kValid;
     empty.ballot_verdict = SectorVerdict::kValid;
@@ -98,6 +98,9 @@ void Cluster::unhang(NodeNumber n, unsigned file) {
 void Cluster::request(NodeNumber n, const core::OperatorRequest& r) {
     step(n, r);
 }
+void Cluster::lose_guardian(NodeNumber n) {
+    step(n, core::GuardianLost{});
+}
 
 bool Cluster::clients_act(NodeNumber n) const {
     const Node& me = nodes_[n];
@@ -151,6 +154,16 @@ void Cluster::carry_out(NodeNumber n) {
     }
     for (const core::Notice& notice : out.notices) {
         on_notice_(now_, n, notice);
+    }
+    for (const Instance victim : out.fence) {
+        on_fence_(now_, n, victim);
+        if (options_.fence_command) {
+            at(now_ + *options_.fence_command, [this, n, life, victim] {
+                if (node(n).life == life) {
+                    step(n, core::FenceConfirmed{victim});
+                }
+            });
+        }
     }
     if (out.drain || out.fence_self) {
         at(now_ + kGuardian, [this, n, life] {

@@ -21,11 +21,15 @@ public:
         unsigned nodes = 3;
         unsigned files = 3;
         Parameters parameters;
+        /// So long the fence command takes until it confirms; nothing: there is none.
+        std::optional<Duration> fence_command;
     };
     /// Called for every notice of every node, in order of time.
     using OnNotice = std::function<void(Instant, NodeNumber, const core::Notice&)>;
+    /// A node asks for the fence command on a victim.
+    using OnFence = std::function<void(Instant, NodeNumber, Instance victim)>;
 
-    Cluster(const Options& options, OnNotice on_notice);
+    Cluster(const Options& options, OnNotice on_notice, OnFence on_fence);
 
     void start(NodeNumber n);
     void crash(NodeNumber n);  ///< Daemon, guardians and host gone at once.
@@ -36,6 +40,7 @@ public:
     void hang(NodeNumber n, unsigned file);  ///< Cycles of n on this file do not end.
     void unhang(NodeNumber n, unsigned file);
     void request(NodeNumber n, const core::OperatorRequest& r);
+    void lose_guardian(NodeNumber n);  ///< The daemon finds that one of the two is missing.
     void run(Duration time);
 
     [[nodiscard]] Instant now() const { return now_; }
@@ -76,6 +81,7 @@ private:
 
     Options options_;
     OnNotice on_notice_;
+    OnFence on_fence_;
     Instant now_{std::chrono::seconds{1}};
     std::uint64_t order_ = 0;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;

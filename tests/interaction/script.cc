@@ -70,13 +70,20 @@ void Teller::cluster(std::istringstream& words) {
             o.parameters.disktimeout = ms;
         } else if (key == "reboottime") {
             o.parameters.reboottime = ms;
+        } else if (key == "fence_command") {
+            o.fence_command = ms;
         } else {
             check_failed("unknown setting", __FILE__, __LINE__);
         }
     }
-    cluster_ =
-        std::make_unique<Cluster>(o, [this](Instant at, NodeNumber n, const core::Notice& x) {
+    cluster_ = std::make_unique<Cluster>(
+        o,
+        [this](Instant at, NodeNumber n, const core::Notice& x) {
             said_ << clock(at) << " node " << n.value() << ": " << words_of(x) << '\n';
+        },
+        [this](Instant at, NodeNumber n, Instance victim) {
+            said_ << clock(at) << " node " << n.value() << ": asks to fence " << victim.node.value()
+                  << '\n';
         });
     zero_ = cluster_->now();
 }
@@ -145,6 +152,7 @@ void Teller::command(const std::string& line) {
              const NodeNumber n = node(words);
              c().unhang(n, node(words).value());
          }},
+        {"lose-guardian", [&] { each(words, [this](NodeNumber n) { c().lose_guardian(n); }); }},
         {"leave",
          [&] {
              c().request(node(words), core::OperatorRequest{++request_, core::Leave{}});

@@ -63,6 +63,9 @@ void DiskView::observe_node(NodeNumber n, const Heartbeat& h, bool seen_here_bef
         node.ended_unique = h.unique;
         node.ended_at = now;
     }
+    if (h.state == NodeState::kFenced && h.unique > node.fenced_unique) {
+        node.fenced_unique = h.unique;
+    }
     if (h.state == NodeState::kResetting && h.unique > node.resetting_unique) {
         node.resetting_unique = h.unique;
         node.resetting_at = now;

@@ -43,6 +43,7 @@ struct NodeOnDisk {
                                 ///< sighting proves nothing, two different ones prove life.
     Instant ended_at = kNever;  ///< First time `ended_unique` was read LEFT or FENCED.
     Unique ended_unique;
+    Unique fenced_unique;           ///< Largest unique read FENCED.
     Instant resetting_at = kNever;  ///< First time `resetting_unique` was read RESETTING.
     Unique resetting_unique;
     /// Every unique below this is known gone by E2 (a majority of files shows this one or a larger
