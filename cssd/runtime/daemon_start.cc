@@ -166,6 +166,7 @@ Status Daemon::start_service() {
         .page_fd = page_->reader_fd(),
         .enlist = [this](std::uint64_t client,
                          int pidfd) { guardians_->enlist_client(client, pidfd); },
+        .enlist_cgroup = {},
         .dismiss = [this](std::uint64_t client) { guardians_->dismiss_client(client); }});
     if (!clients) {
         return clients.error();
