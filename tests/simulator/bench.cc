@@ -34,6 +34,7 @@ void bench(unsigned nodes, unsigned files, Load load) {
         }
     }
     options.fault_phase = 100 * kHour;
+    options.schedule = draw_schedule(options);
     Counters counters;
     Simulation sim{options, counters};
     sim.world.faults_on = load == Load::kModerate;

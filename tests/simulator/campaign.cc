@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cssd/base/check.h"
+#include "tests/simulator/mutations.h"
 #include "tests/simulator/run.h"
 
 namespace css::sim {
@@ -30,24 +31,6 @@ struct Shared {
     Counters counters;
 };
 
-int exit_code(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::kPassed: return kExitPassed;
-        case Verdict::kSafety: return kExitSafety;
-        case Verdict::kLiveness: return kExitLiveness;
-    }
-    return kExitUsage;
-}
-
-const char* title(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::kPassed: return "passed";
-        case Verdict::kSafety: return "SAFETY VIOLATION";
-        case Verdict::kLiveness: return "LIVENESS VIOLATION";
-    }
-    return "?";
-}
-
 void report(const Options& options, const RunResult& result) {
     std::printf("\n%s seed %llu at %.6f s: %s: %s\n  options: %s\n",
                 title(result.verdict),
@@ -59,14 +42,14 @@ void report(const Options& options, const RunResult& result) {
     for (const std::string& line : result.last_lines) {
         std::printf("  %s\n", line.c_str());
     }
-    std::printf("  again: css_sim --replay %llu\n", static_cast<unsigned long long>(options.seed));
+    std::printf("  again: %s\n", run_again(options).c_str());
     std::fflush(stdout);
 }
 
 void work(const Campaign& campaign, Shared& shared) {
     while (shared.seed.load() <= campaign.last && !shared.stop.load()) {
         const std::uint64_t seed = shared.seed.load();
-        const Options options = draw_options(seed, campaign.overrides);
+        const Options options = campaign.options(seed);
         const RunResult result = run_seed(options, shared.counters, TraceMode::kOff);
         shared.hash = shared.hash * 31 + result.hash;
         if (result.verdict == Verdict::kPassed) {
@@ -130,13 +113,13 @@ unsigned supervise(const Campaign& campaign,
                 continue;
             }
             ++crashes;
-            std::printf(
-                "\nCRASH seed %llu (%s %d)\n  options: %s\n  again: css_sim --replay %llu\n",
-                static_cast<unsigned long long>(shared[i]->seed.load()),
-                WIFSIGNALED(status) ? "signal" : "exit",
-                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-                draw_options(shared[i]->seed, campaign.overrides).describe().c_str(),
-                static_cast<unsigned long long>(shared[i]->seed.load()));
+            const Options options = campaign.options(shared[i]->seed);
+            std::printf("\nCRASH seed %llu (%s %d)\n  options: %s\n  again: %s\n",
+                        static_cast<unsigned long long>(options.seed),
+                        WIFSIGNALED(status) ? "signal" : "exit",
+                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+                        options.describe().c_str(),
+                        run_again(options).c_str());
             shared[i]->seed += campaign.jobs;
             workers[i] = start_worker(campaign, *shared[i]);
         }
@@ -164,6 +147,42 @@ unsigned supervise(const Campaign& campaign,
 }
 
 }  // namespace
+
+std::string run_again(const Options& options) {
+    std::string command = "css_sim " + options.again;
+    if (active_mutation != Mutation::kNone) {
+        command += " --mutation " + std::string{name_of(active_mutation)};
+    }
+    return command;
+}
+
+int exit_code(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::kPassed: return kExitPassed;
+        case Verdict::kSafety: return kExitSafety;
+        case Verdict::kLiveness: return kExitLiveness;
+    }
+    return kExitUsage;
+}
+
+const char* title(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::kPassed: return "passed";
+        case Verdict::kSafety: return "SAFETY VIOLATION";
+        case Verdict::kLiveness: return "LIVENESS VIOLATION";
+    }
+    return "?";
+}
+
+Options Campaign::options(std::uint64_t seed) const {
+    if (!fixed) {
+        return draw_options(seed, overrides);
+    }
+    Options run = *fixed;
+    run.seed = seed;
+    run.again += " --replay " + std::to_string(seed);
+    return run;
+}
 
 int run_campaign(const Campaign& campaign) {
     std::vector<Shared*> shared;
@@ -205,10 +224,10 @@ int run_campaign(const Campaign& campaign) {
                                : kExitPassed;
 }
 
-int replay(std::uint64_t seed, const Overrides& overrides) {
-    const Options options = draw_options(seed, overrides);
-    std::printf(
-        "seed %llu: %s\n", static_cast<unsigned long long>(seed), options.describe().c_str());
+int replay(const Options& options) {
+    std::printf("seed %llu: %s\n",
+                static_cast<unsigned long long>(options.seed),
+                options.describe().c_str());
     std::fflush(stdout);
     Counters counters;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);  // So that a crash leaves its last lines.
@@ -217,7 +236,7 @@ int replay(std::uint64_t seed, const Overrides& overrides) {
         report(options, result);
     }
     std::printf("seed %llu %s, hash %016llx\n",
-                static_cast<unsigned long long>(seed),
+                static_cast<unsigned long long>(options.seed),
                 title(result.verdict),
                 static_cast<unsigned long long>(result.hash));
     return exit_code(result.verdict);

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "tests/simulator/options.h"
+#include "tests/simulator/world.h"
 
 namespace css::sim {
 
@@ -19,12 +22,21 @@ struct Campaign {
     unsigned jobs = 1;
     unsigned stop_after = 20;  ///< Failed seeds that end the campaign.
     Overrides overrides;
+    std::optional<Options> fixed;  ///< With each seed; then the seed draws only what is not in it.
+
+    [[nodiscard]] Options options(std::uint64_t seed) const;
 };
 
 /// Runs each seed in one of `jobs` processes. Every failed seed is reported as it is found, with
 /// its last steps; a worker that crashed is replaced. Returns the worst exit code.
 int run_campaign(const Campaign& campaign);
-/// One seed with its whole trace on standard output.
-int replay(std::uint64_t seed, const Overrides& overrides);
+/// One run with its whole trace on standard output.
+int replay(const Options& options);
+
+/// The command that runs it again.
+std::string run_again(const Options& options);
+int exit_code(Verdict verdict);
+/// `SAFETY VIOLATION`
+const char* title(Verdict verdict);
 
 }  // namespace css::sim

@@ -93,7 +93,7 @@ void print(const Counters& c) {
     print_row("requests", c.request_results, [&](std::size_t i) { return kResults[i]; });
     constexpr std::array<const char*, 3> kExits{"left", "fenced", "again"};
     print_row("exits", c.exits, [&](std::size_t i) { return kExits[i]; });
-    print_row("faults", c.faults, [](std::size_t i) { return std::string{kFaultNames[i]}; });
+    print_row("faults", c.faults, [](std::size_t i) { return std::string{kFaults[i].name}; });
 }
 
 }  // namespace css::sim

@@ -52,15 +52,69 @@ enum class FaultKind : std::uint8_t {
 };
 inline constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::kWeight) + 1;
 
-inline constexpr std::array<std::string_view, kFaultKinds> kFaultNames{
-    "cut-pair",     "cut-one-way",  "partition",    "isolate",     "cut-interconnect",
-    "flap",         "loss",         "just-under",   "delay",       "replay",
-    "forge",        "heal-links",   "hang-path",    "hang-node",   "hang-file",
-    "error-path",   "slow-path",    "torn-write",   "misdirected", "misread",
-    "wipe-file",    "replace-file", "restore-file", "crash-host",  "power-cut",
-    "pause-daemon", "pause-host",   "stall",        "kill-daemon", "guardian-lost",
-    "clone",        "foreign-host", "wall-jump",    "leave",       "stop-cluster",
-    "join-storm",   "evict",        "parameters",   "standby",     "weight",
+/// What a fault of a kind is about.
+enum class FaultScope : std::uint8_t { kCluster, kNode, kPair, kPath, kFile };
+
+struct FaultInfo {
+    FaultKind kind;
+    std::string_view name;
+    FaultScope scope;
 };
+
+/// In the order of the enumeration.
+inline constexpr std::array<FaultInfo, kFaultKinds> kFaults{{
+    {FaultKind::kCutPair, "cut-pair", FaultScope::kPair},
+    {FaultKind::kCutOneWay, "cut-one-way", FaultScope::kPair},
+    {FaultKind::kPartition, "partition", FaultScope::kCluster},
+    {FaultKind::kIsolate, "isolate", FaultScope::kNode},
+    {FaultKind::kCutInterconnect, "cut-interconnect", FaultScope::kPair},
+    {FaultKind::kFlap, "flap", FaultScope::kPair},
+    {FaultKind::kLoss, "loss", FaultScope::kPair},
+    {FaultKind::kLossJustUnder, "just-under", FaultScope::kPair},
+    {FaultKind::kDelay, "delay", FaultScope::kPair},
+    {FaultKind::kReplay, "replay", FaultScope::kCluster},
+    {FaultKind::kForge, "forge", FaultScope::kCluster},
+    {FaultKind::kHealLinks, "heal-links", FaultScope::kCluster},
+    {FaultKind::kHangPath, "hang-path", FaultScope::kPath},
+    {FaultKind::kHangNode, "hang-node", FaultScope::kNode},
+    {FaultKind::kHangFile, "hang-file", FaultScope::kFile},
+    {FaultKind::kErrorPath, "error-path", FaultScope::kPath},
+    {FaultKind::kSlowPath, "slow-path", FaultScope::kPath},
+    {FaultKind::kTornWrite, "torn-write", FaultScope::kPath},
+    {FaultKind::kMisdirectedWrite, "misdirected", FaultScope::kPath},
+    {FaultKind::kMisreadSector, "misread", FaultScope::kPath},
+    {FaultKind::kWipeFile, "wipe-file", FaultScope::kFile},
+    {FaultKind::kReplaceFile, "replace-file", FaultScope::kFile},
+    {FaultKind::kRestoreFile, "restore-file", FaultScope::kFile},
+    {FaultKind::kCrashHost, "crash-host", FaultScope::kNode},
+    {FaultKind::kPowerCut, "power-cut", FaultScope::kCluster},
+    {FaultKind::kPauseDaemon, "pause-daemon", FaultScope::kNode},
+    {FaultKind::kPauseHost, "pause-host", FaultScope::kNode},
+    {FaultKind::kStall, "stall", FaultScope::kNode},
+    {FaultKind::kKillDaemon, "kill-daemon", FaultScope::kNode},
+    {FaultKind::kGuardianLost, "guardian-lost", FaultScope::kNode},
+    {FaultKind::kClone, "clone", FaultScope::kNode},
+    {FaultKind::kForeignHost, "foreign-host", FaultScope::kNode},
+    {FaultKind::kWallJump, "wall-jump", FaultScope::kNode},
+    {FaultKind::kLeave, "leave", FaultScope::kNode},
+    {FaultKind::kStopCluster, "stop-cluster", FaultScope::kNode},
+    {FaultKind::kJoinStorm, "join-storm", FaultScope::kCluster},
+    {FaultKind::kEvict, "evict", FaultScope::kPair},  // Asked of the first, about the second.
+    {FaultKind::kParameters, "parameters", FaultScope::kNode},
+    {FaultKind::kStandby, "standby", FaultScope::kNode},
+    {FaultKind::kWeight, "weight", FaultScope::kNode},
+}};
+static_assert([] {
+    for (std::size_t i = 0; i < kFaults.size(); ++i) {
+        if (static_cast<std::size_t>(kFaults[i].kind) != i) {
+            return false;
+        }
+    }
+    return true;
+}());
+
+constexpr const FaultInfo& info(FaultKind kind) {
+    return kFaults[static_cast<std::size_t>(kind)];
+}
 
 }  // namespace css::sim

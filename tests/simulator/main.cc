@@ -1,6 +1,8 @@
 #include <cstdio>
 #include <exception>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <string>
 
 #include <boost/program_options.hpp>
@@ -9,18 +11,39 @@
 #include "tests/simulator/measure.h"
 #include "tests/simulator/mutations.h"
 #include "tests/simulator/run.h"
+#include "tests/simulator/shrink.h"
 
 namespace {
 
 namespace po = boost::program_options;
 using css::sim::Campaign;
+using css::sim::Options;
 
-po::options_description describe(Campaign& campaign) {
-    css::sim::Overrides& over = campaign.overrides;
-    po::options_description all{"css_sim: whole clusters in a deterministic simulation"};
+/// What is not the campaign's.
+struct Command {
+    Campaign campaign;
+    std::string schedule_file;
+    std::string save_as;
+};
+
+constexpr const char* kExitCodes =
+    "\nExit codes: 0 passed, 2 wrong usage, 3 a safety invariant was broken, 4 a liveness bound "
+    "was\n"
+    "broken, 134 the core crashed (one of its checks failed). Of several failures the first of\n"
+    "crash, safety, liveness.\n";
+
+po::options_description describe(Command& command) {
+    Campaign& campaign = command.campaign;
+    po::options_description all{"css_sim: whole clusters in a deterministic simulation", 100};
     auto add = all.add_options();
     add("help", "this text");
     add("replay", po::value<std::uint64_t>(), "run one seed and print its trace");
+    add("shrink", po::value<std::uint64_t>(), "make the schedule of a failing seed smaller");
+    add("schedule",
+        po::value(&command.schedule_file),
+        "options and faults from this file; alone, or with --replay, --shrink or --seeds for other "
+        "chance");
+    add("save", po::value(&command.save_as), "write the schedule of --replay or --shrink there");
     add("seeds", po::value<std::string>(), "A..B: run these seeds");
     add("jobs", po::value(&campaign.jobs)->default_value(1), "worker processes");
     add("stop-after",
@@ -28,8 +51,15 @@ po::options_description describe(Campaign& campaign) {
         "end after so many failed seeds");
     add("bench", "print simulated hours per second");
     add("mutations", "break each rule in turn; --seeds says how many to try at most");
-    add("mutation", po::value<std::string>(), "break this rule in --replay and --seeds");
+    add("mutation", po::value<std::string>(), "break this rule in --replay, --shrink and --seeds");
     add("latency", po::value<unsigned>()->implicit_value(400), "print the table of latencies");
+    return all;
+}
+
+/// What changes the options that a seed draws.
+po::options_description describe_overrides(css::sim::Overrides& over) {
+    po::options_description all{"instead of what the seed draws", 100};
+    auto add = all.add_options();
     add("nodes", po::value(&over.nodes), "number of nodes");
     add("files", po::value(&over.files), "number of voting files");
     add("interconnects", po::value(&over.interconnects), "number of interconnects");
@@ -42,22 +72,86 @@ po::options_description describe(Campaign& campaign) {
     return all;
 }
 
+int wrong(const std::string& what) {
+    std::cerr << "css_sim: " << what << '\n';
+    return css::sim::kExitUsage;
+}
+
+/// One run: by a seed, or by a file and perhaps another seed.
+int run_one(const po::variables_map& given, const Command& command) {
+    const Campaign& campaign = command.campaign;
+    const bool shrinks = given.count("shrink") != 0;
+    const char* const with_seed = shrinks ? "shrink" : "replay";
+    const Options options = given.count(with_seed) != 0
+                                ? campaign.options(given[with_seed].as<std::uint64_t>())
+                                : *campaign.fixed;
+    if (shrinks) {
+        const std::string file = "css_sim-" + std::to_string(options.seed) + ".schedule";
+        return css::sim::run_shrink(options, command.save_as.empty() ? file : command.save_as);
+    }
+    if (!command.save_as.empty()) {
+        std::ofstream file{command.save_as};
+        if (!(file << write_schedule(options)).flush()) {
+            return wrong("cannot write " + command.save_as);
+        }
+    }
+    return css::sim::replay(options);
+}
+
+int run_many(const std::string& range, Campaign& campaign, bool mutations) {
+    const std::size_t dots = range.find("..");
+    if (dots == std::string::npos || campaign.jobs == 0) {
+        return wrong("--seeds wants A..B, --jobs at least 1");
+    }
+    campaign.first = std::stoull(range.substr(0, dots));
+    campaign.last = std::stoull(range.substr(dots + 2));
+    return mutations ? css::sim::run_mutations(campaign) : css::sim::run_campaign(campaign);
+}
+
+/// Reads the file of --schedule; a message when that cannot be.
+std::string take_schedule(const std::string& path, Campaign& campaign) {
+    std::ifstream file{path};
+    if (!file) {
+        return "cannot read " + path;
+    }
+    auto read = css::sim::read_schedule({std::istreambuf_iterator<char>{file}, {}});
+    if (!read) {
+        return path + ": " + read.error().message;
+    }
+    if (!campaign.overrides.words().empty()) {
+        return "a schedule has all options of its own; leave out" + campaign.overrides.words();
+    }
+    campaign.fixed = *read;
+    campaign.fixed->again = "--schedule " + path;
+    return {};
+}
+
 int run(int argc, char** argv) {
-    Campaign campaign;
-    const po::options_description all = describe(campaign);
+    Command command;
+    po::options_description all = describe(command);
+    all.add(describe_overrides(command.campaign.overrides));
     po::variables_map given;
     po::store(po::parse_command_line(argc, argv, all), given);
     po::notify(given);
     if (given.count("mutation") != 0) {
         const auto which = css::sim::mutation_named(given["mutation"].as<std::string>());
         if (!which) {
-            std::cerr << "css_sim: no such mutation\n";
-            return css::sim::kExitUsage;
+            return wrong("no such mutation");
         }
         css::active_mutation = *which;
     }
-    if (given.count("replay") != 0) {
-        return css::sim::replay(given["replay"].as<std::uint64_t>(), campaign.overrides);
+    if (!command.schedule_file.empty()) {
+        const std::string problem = take_schedule(command.schedule_file, command.campaign);
+        if (!problem.empty()) {
+            return wrong(problem);
+        }
+    }
+    if (given.count("seeds") != 0) {
+        return run_many(
+            given["seeds"].as<std::string>(), command.campaign, given.count("mutations") != 0);
+    }
+    if (given.count("replay") + given.count("shrink") + given.count("schedule") != 0) {
+        return run_one(given, command);
     }
     if (given.count("bench") != 0) {
         return css::sim::run_bench();
@@ -65,19 +159,7 @@ int run(int argc, char** argv) {
     if (given.count("latency") != 0) {
         return css::sim::run_latency(given["latency"].as<unsigned>());
     }
-    if (given.count("seeds") != 0) {
-        const std::string range = given["seeds"].as<std::string>();
-        const std::size_t dots = range.find("..");
-        if (dots == std::string::npos || campaign.jobs == 0) {
-            std::cerr << "css_sim: --seeds wants A..B, --jobs at least 1\n";
-            return css::sim::kExitUsage;
-        }
-        campaign.first = std::stoull(range.substr(0, dots));
-        campaign.last = std::stoull(range.substr(dots + 2));
-        return given.count("mutations") != 0 ? css::sim::run_mutations(campaign)
-                                             : css::sim::run_campaign(campaign);
-    }
-    std::cout << all;
+    std::cout << all << kExitCodes;
     return given.count("help") != 0 ? css::sim::kExitPassed : css::sim::kExitUsage;
 }
 

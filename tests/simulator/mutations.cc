@@ -85,7 +85,7 @@ void search(Mutation mutation, const Campaign& campaign, Progress& progress) {
     Counters counters;
     for (; progress.seed <= campaign.last && !progress.caught; ++progress.seed) {
         const RunResult result =
-            run_seed(draw_options(progress.seed, campaign.overrides), counters, TraceMode::kOff);
+            run_seed(campaign.options(progress.seed), counters, TraceMode::kOff);
         if (result.verdict != Verdict::kPassed) {
             progress.caught = true;
             std::snprintf(progress.how.data(),

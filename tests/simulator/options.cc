@@ -140,7 +140,7 @@ void override_mix(const std::string& names, Options& options) {
     }
     const std::string padded = "," + names + ",";
     for (std::size_t i = 0; i < kFaultKinds; ++i) {
-        if (padded.find("," + std::string{kFaultNames[i]} + ",") != std::string::npos) {
+        if (padded.find("," + std::string{kFaults[i].name} + ",") != std::string::npos) {
             options.mix[i] = 5;
         }
     }
@@ -165,7 +165,7 @@ std::string Options::describe() const {
                   line.size(),
                   "nodes=%u files=%u sector=%zu interconnects=%u misscount=%lldms "
                   "disktimeout=%lldms reboottime=%lldms changes=%zu fence=%s%s loss=%u dup=%u "
-                  "reorder=%u stall=%u split=%u insane=%x phase=%.1fs gap=%.2fs%s mix:",
+                  "reorder=%u stall=%u split=%u insane=%x phase=%.1fs%s ",
                   nodes(),
                   files,
                   sector_size,
@@ -183,15 +183,30 @@ std::string Options::describe() const {
                   split_permille,
                   static_cast<unsigned>(insane_files),
                   static_cast<double>(fault_phase) / 1e9,
-                  static_cast<double>(fault_gap) / 1e9,
                   final_partition ? " final-partition" : "");
-    std::string text = line.data();
+    std::string text = line.data() + std::to_string(schedule.size()) + " faults";
     for (std::size_t i = 0; i < kFaultKinds; ++i) {
         if (mix[i] != 0) {
-            text += " " + std::string{kFaultNames[i]} + "=" + std::to_string(mix[i]);
+            text += " " + std::string{kFaults[i].name} + "=" + std::to_string(mix[i]);
         }
     }
     return text;
+}
+
+std::string Overrides::words() const {
+    std::string text;
+    const auto add = [&](const char* option, std::int64_t value) {
+        text += value != 0 ? std::string{" --"} + option + " " + std::to_string(value) : "";
+    };
+    add("nodes", nodes);
+    add("files", files);
+    add("interconnects", interconnects);
+    add("sector-size", static_cast<std::int64_t>(sector_size));
+    add("misscount", misscount_ms);
+    add("disktimeout", disktimeout_ms);
+    add("reboottime", reboottime_ms);
+    add("fault-phase", fault_phase_ms);
+    return text + (faults.empty() ? "" : " --faults " + faults);
 }
 
 Options draw_options(std::uint64_t seed, const Overrides& over) {
@@ -207,6 +222,8 @@ Options draw_options(std::uint64_t seed, const Overrides& over) {
         options.fault_phase = over.fault_phase_ms * kMs;
     }
     override_mix(over.faults, options);
+    options.schedule = draw_schedule(options);
+    options.again = "--replay " + std::to_string(seed) + over.words();
     return options;
 }
 

@@ -9,6 +9,7 @@
 #include "cssd/base/types.h"
 #include "tests/simulator/event_queue.h"
 #include "tests/simulator/fault_kind.h"
+#include "tests/simulator/schedule.h"
 
 namespace css::sim {
 
@@ -43,7 +44,9 @@ struct Options {
     SimTime fault_phase = 0;
     SimTime fault_gap = 0;  ///< Mean time between two faults.
     std::array<std::uint8_t, kFaultKinds> mix{};
-    bool final_partition = false;  ///< After recovery: a fixed cut, and the best cohort.
+    bool final_partition = false;       ///< After recovery: a fixed cut, and the best cohort.
+    std::string again;                  ///< The words of the command line that make this run.
+    std::vector<FaultAction> schedule;  ///< By time; drawn from the above, or read from a file.
 
     [[nodiscard]] unsigned nodes() const { return static_cast<unsigned>(numbers.size()); }
     [[nodiscard]] const Parameters& initial() const { return palette.front(); }
@@ -63,6 +66,7 @@ struct Overrides {
     std::int64_t reboottime_ms = 0;
     std::int64_t fault_phase_ms = 0;
     std::string faults;  ///< Comma-separated names: only these. `none`: none. Empty: as drawn.
+    [[nodiscard]] std::string words() const;  ///< Of the command line.
 };
 
 Options draw_options(std::uint64_t seed, const Overrides& overrides);

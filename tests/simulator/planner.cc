@@ -17,41 +17,9 @@ Planner::Planner(World& world)
 // --------------------------------------------------------------------------- the schedule
 
 void Planner::schedule() {
-    draw();
-    for (unsigned i = 0; i < actions_.size(); ++i) {
-        world_.at(actions_[i].at, EventKind::kFault, 0, 0, i);
-    }
-}
-
-void Planner::draw() {
-    Prng prng{world_.options.seed, 5};
-    unsigned shares = 0;
-    for (const std::uint8_t share : world_.options.mix) {
-        shares += share;
-    }
-    const SimTime end = world_.options.fault_phase;
-    SimTime time = 0;
-    while (shares != 0) {
-        time += prng.log_range(std::max<SimTime>(1, world_.options.fault_gap / 16),
-                               world_.options.fault_gap * 2);
-        if (time >= end) {
-            break;
-        }
-        FaultAction action;
-        action.at = time;
-        std::uint64_t drawn = prng.below(shares);
-        std::size_t kind = 0;
-        while (drawn >= world_.options.mix[kind]) {
-            drawn -= world_.options.mix[kind++];
-        }
-        action.kind = static_cast<FaultKind>(kind);
-        action.a = prng.index(world_.nodes());
-        action.b = prng.index(world_.nodes());
-        action.file = prng.index(world_.options.files);
-        const SimTime longest = prng.chance(1, 8) ? 8 * misscount_ : 2 * misscount_;
-        action.duration = std::min(prng.log_range(misscount_ / 50, longest), end - time);
-        action.salt = prng.next();
-        actions_.push_back(action);
+    const std::vector<FaultAction>& actions = world_.options.schedule;
+    for (unsigned i = 0; i < actions.size(); ++i) {
+        world_.at(actions[i].at, EventKind::kFault, 0, 0, i);
     }
 }
 
@@ -60,22 +28,16 @@ bool Planner::may_touch(const Machine& machine) const {
 }
 
 void Planner::on_fault(const Event& event) {
-    const FaultAction& action = actions_[event.argument];
+    const FaultAction& action = world_.options.schedule[event.argument];
     Prng prng{action.salt, 6};
     if (!may_touch(world_.machines[action.a]) || !may_touch(world_.machines[action.b])) {
         return;
     }
     ++world_.counters.faults[static_cast<std::size_t>(action.kind)];
     world_.trace.mix(static_cast<std::uint64_t>(action.kind) + 1);
-    world_.trace.line(world_.now,
-                      -1,
-                      "FAULT",
-                      "%s machines %u %u file %u for %.3f s",
-                      std::string{kFaultNames[static_cast<std::size_t>(action.kind)]}.c_str(),
-                      action.a + 1,
-                      action.b + 1,
-                      action.file,
-                      static_cast<double>(action.duration) / 1e9);
+    if (world_.trace.on()) {
+        world_.trace.line(world_.now, -1, "FAULT", "%s", describe(action).c_str());
+    }
     if (action.kind <= FaultKind::kHealLinks) {
         network_fault(action, prng);
     } else if (action.kind <= FaultKind::kSlowPath) {

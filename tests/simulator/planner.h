@@ -1,24 +1,11 @@
 #pragma once
 
-#include <vector>
-
+#include "tests/simulator/schedule.h"
 #include "tests/simulator/world.h"
 
 namespace css::sim {
 
-/// One entry of a run's schedule. Everything about it is fixed beforehand, so that leaving others
-/// out does not change it; whether it can be done is decided by the state it meets.
-struct FaultAction {
-    SimTime at = 0;
-    FaultKind kind = FaultKind::kHealLinks;
-    unsigned a = 0;  ///< A node, by index.
-    unsigned b = 0;  ///< Another.
-    unsigned file = 0;
-    SimTime duration = 0;
-    std::uint64_t salt = 0;  ///< For what else must be chosen.
-};
-
-/// Draws the schedule and carries it out within the assumptions of PROTOCOL 9: what loses data is
+/// Carries out the schedule within the assumptions of PROTOCOL 9: what loses data is
 /// a minority of files, fixed for the run; clones only beside a healthy original; everything ends
 /// with the fault phase.
 class Planner {
@@ -32,7 +19,6 @@ public:
     void heal_all();
 
 private:
-    void draw();
     void network_fault(const FaultAction& action, Prng& prng);
     void partition(const FaultAction& action, Prng& prng);
     void disk_fault(const FaultAction& action, Prng& prng);
@@ -46,7 +32,6 @@ private:
 
     World& world_;
     SimTime misscount_;
-    std::vector<FaultAction> actions_;
 };
 
 }  // namespace css::sim

@@ -1,0 +1,73 @@
+#include "tests/simulator/schedule.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "tests/simulator/options.h"
+#include "tests/simulator/prng.h"
+
+namespace css::sim {
+namespace {
+
+FaultKind draw_kind(Prng& prng, const Options& options, unsigned shares) {
+    std::uint64_t drawn = prng.below(shares);
+    std::size_t kind = 0;
+    while (drawn >= options.mix[kind]) {
+        drawn -= options.mix[kind++];
+    }
+    return static_cast<FaultKind>(kind);
+}
+
+}  // namespace
+
+std::vector<FaultAction> draw_schedule(const Options& options) {
+    std::vector<FaultAction> schedule;
+    Prng prng{options.seed, 5};
+    unsigned shares = 0;
+    for (const std::uint8_t share : options.mix) {
+        shares += share;
+    }
+    const SimTime misscount = Duration{options.initial().misscount}.count();
+    const SimTime end = options.fault_phase;
+    SimTime time = 0;
+    while (shares != 0) {
+        time += prng.log_range(std::max<SimTime>(1, options.fault_gap / 16), options.fault_gap * 2);
+        if (time >= end) {
+            break;
+        }
+        FaultAction action;
+        action.at = time;
+        action.kind = draw_kind(prng, options, shares);
+        action.a = prng.index(options.nodes());
+        action.b = prng.index(options.nodes());
+        action.file = prng.index(options.files);
+        const SimTime longest = prng.chance(1, 8) ? 8 * misscount : 2 * misscount;
+        action.duration = std::min(prng.log_range(misscount / 50, longest), end - time);
+        action.salt = prng.next();
+        schedule.push_back(action);
+    }
+    return schedule;
+}
+
+std::string describe(const FaultAction& action) {
+    const FaultInfo& kind = info(action.kind);
+    const std::string a = std::to_string(action.a + 1);
+    const std::string file = " file " + std::to_string(action.file + 1);
+    std::string text{kind.name};
+    switch (kind.scope) {
+        case FaultScope::kCluster: break;
+        case FaultScope::kNode: text += " machine " + a; break;
+        case FaultScope::kPair:
+            text += " machines " + a + " " + std::to_string(action.b + 1);
+            break;
+        case FaultScope::kPath: text += " machine " + a + file; break;
+        case FaultScope::kFile: text += file; break;
+    }
+    std::array<char, 40> length{};
+    std::snprintf(
+        length.data(), length.size(), " for %.3f s", static_cast<double>(action.duration) / 1e9);
+    return text + length.data();
+}
+
+}  // namespace css::sim
