@@ -224,6 +224,20 @@ int run_campaign(const Campaign& campaign) {
                                : kExitPassed;
 }
 
+int print_hashes(const Campaign& campaign) {
+    Counters counters;
+    int worst = kExitPassed;
+    for (std::uint64_t seed = campaign.first; seed <= campaign.last; ++seed) {
+        const RunResult result = run_seed(campaign.options(seed), counters, TraceMode::kOff);
+        std::printf("%llu %016llx %s\n",
+                    static_cast<unsigned long long>(seed),
+                    static_cast<unsigned long long>(result.hash),
+                    title(result.verdict));
+        worst = worst == kExitPassed ? exit_code(result.verdict) : worst;
+    }
+    return worst;
+}
+
 int replay(const Options& options) {
     std::printf("seed %llu: %s\n",
                 static_cast<unsigned long long>(options.seed),

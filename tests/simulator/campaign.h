@@ -30,6 +30,9 @@ struct Campaign {
 /// Runs each seed in one of `jobs` processes. Every failed seed is reported as it is found, with
 /// its last steps; a worker that crashed is replaced. Returns the worst exit code.
 int run_campaign(const Campaign& campaign);
+/// `seed hash` of each run, a line each, in this process: two builds are the same simulation when
+/// their lists are.
+int print_hashes(const Campaign& campaign);
 /// One run with its whole trace on standard output.
 int replay(const Options& options);
 

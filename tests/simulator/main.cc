@@ -45,6 +45,7 @@ po::options_description describe(Command& command) {
         "chance");
     add("save", po::value(&command.save_as), "write the schedule of --replay or --shrink there");
     add("seeds", po::value<std::string>(), "A..B: run these seeds");
+    add("hashes", po::value<std::string>(), "A..B: print each seed's trace hash");
     add("jobs", po::value(&campaign.jobs)->default_value(1), "worker processes");
     add("stop-after",
         po::value(&campaign.stop_after)->default_value(20),
@@ -98,14 +99,27 @@ int run_one(const po::variables_map& given, const Command& command) {
     return css::sim::replay(options);
 }
 
-int run_many(const std::string& range, Campaign& campaign, bool mutations) {
+/// `A..B`; a message when it is not.
+std::string take_range(const std::string& range, Campaign& campaign) {
     const std::size_t dots = range.find("..");
     if (dots == std::string::npos || campaign.jobs == 0) {
-        return wrong("--seeds wants A..B, --jobs at least 1");
+        return "--seeds and --hashes want A..B, --jobs at least 1";
     }
     campaign.first = std::stoull(range.substr(0, dots));
     campaign.last = std::stoull(range.substr(dots + 2));
-    return mutations ? css::sim::run_mutations(campaign) : css::sim::run_campaign(campaign);
+    return {};
+}
+
+int run_many(const po::variables_map& given, Campaign& campaign) {
+    const bool hashes = given.count("hashes") != 0;
+    const std::string problem =
+        take_range(given[hashes ? "hashes" : "seeds"].as<std::string>(), campaign);
+    if (!problem.empty()) {
+        return wrong(problem);
+    }
+    return hashes                          ? css::sim::print_hashes(campaign)
+           : given.count("mutations") != 0 ? css::sim::run_mutations(campaign)
+                                           : css::sim::run_campaign(campaign);
 }
 
 /// Reads the file of --schedule; a message when that cannot be.
@@ -146,9 +160,8 @@ int run(int argc, char** argv) {
             return wrong(problem);
         }
     }
-    if (given.count("seeds") != 0) {
-        return run_many(
-            given["seeds"].as<std::string>(), command.campaign, given.count("mutations") != 0);
+    if (given.count("seeds") + given.count("hashes") != 0) {
+        return run_many(given, command.campaign);
     }
     if (given.count("replay") + given.count("shrink") + given.count("schedule") != 0) {
         return run_one(given, command);

@@ -89,7 +89,8 @@ void Planner::network_fault(const FaultAction& action, Prng& prng) {
             link.loss_permille = loss;
         });
     } else if (action.kind == FaultKind::kLossJustUnder) {
-        const SimTime edge = prng.range(-2, 1) * world_.beat().count() + prng.range(0, 50'000'000);
+        const SimTime beats = prng.range(-2, 1);
+        const SimTime edge = beats * world_.beat().count() + prng.range(0, 50'000'000);
         const SimTime end = std::min(world_.now + misscount_ + edge, world_.options.fault_phase);
         prng.coin() ? network.cut_both(action.a, action.b, end)
                     : network.cut(action.a, action.b, end);

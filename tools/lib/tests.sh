@@ -91,6 +91,18 @@ css_lint() {
         xargs -n 1 -P "$(nproc)" clang-tidy --quiet -p "$dir" 2>/dev/null)
 }
 
+# css_same_simulation PRESET...: a seed is the same run whatever compiled the simulator.
+css_same_simulation() {
+    local preset first=
+    for preset in "$@"; do
+        css_build "$preset" css_sim || return 1
+        "$css_root/build/$preset/tests/simulator/css_sim" --hashes 1..60 \
+            >"$css_root/build/$preset/hashes" || return 1
+        first=${first:-$css_root/build/$preset/hashes}
+        diff "$first" "$css_root/build/$preset/hashes" || return 1
+    done
+}
+
 css_tests_give_up() {
     css_say "cannot begin: $1"
     echo "0 passed, 1 failed"
