@@ -22,7 +22,7 @@ namespace {
 // Datagrams taken from one socket before the next one has its turn.
 constexpr std::size_t kBatchSize = 16;
 // Two bytes more than allowed: what is cut off by the buffer is still seen to be too long.
-constexpr std::size_t kBufferSize = kDatagramSizeMax + 2;
+constexpr std::size_t kBufferSize = kUnfragmentedMax + 2;
 constexpr std::uint64_t kStopKey = ~std::uint64_t{0};
 constexpr int kErrorPauseMs = 10;
 
@@ -144,15 +144,21 @@ void Dispatch::drain(std::size_t i) {
 
 void Dispatch::take(std::size_t i, std::span<const std::byte> datagram, const Address& from) {
     const NodeNumber sender = interconnect_.node_at(i, from);
-    const DatagramVerdict verdict = sender.is_some() ? sealer_.open(datagram, sender, heartbeat_)
-                                                     : DatagramVerdict::kUnknownAddress;
-    ++counts_.at(static_cast<std::size_t>(verdict));
-    if (verdict == DatagramVerdict::kAccepted) {
-        callbacks_.on_heartbeat(heartbeat_);
-        return;
+    const bool is_message = callbacks_.on_message && kind_of(datagram) == DatagramKind::kMessage;
+    DatagramVerdict verdict = DatagramVerdict::kUnknownAddress;
+    if (sender.is_some()) {
+        verdict = is_message ? sealer_.open_message(datagram, sender, message_)
+                             : sealer_.open(datagram, sender, heartbeat_);
     }
-    if (const auto since = refusals_.add(verdict, now()); since && callbacks_.on_refused) {
-        callbacks_.on_refused(verdict, from, *since);
+    ++counts_.at(static_cast<std::size_t>(verdict));
+    if (verdict != DatagramVerdict::kAccepted) {
+        if (const auto since = refusals_.add(verdict, now()); since && callbacks_.on_refused) {
+            callbacks_.on_refused(verdict, from, *since);
+        }
+    } else if (is_message) {
+        callbacks_.on_message(sender, std::span{message_}.first(datagram.size() - kSealOverhead));
+    } else {
+        callbacks_.on_heartbeat(heartbeat_);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "cssd/base/result.h"
 #include "netbeat/io/interconnect.h"
@@ -21,14 +22,19 @@ struct DispatchCallbacks {
     /// duplicates (one comes over each interconnect) are passed on: the core knows them by
     /// (u, seq). Take the time of the receipt in here, under the lock that orders the core's steps.
     std::function<void(const Heartbeat&)> on_heartbeat;
+    /// An authentic message of a configured node, read from its own address; valid during the call.
+    /// Replays and duplicates are passed on, and messages that were meant for another node: whoever
+    /// sent it has said in it for whom it is. Empty: messages are refused (kBadMagic).
+    std::function<void(NodeNumber, std::span<const std::byte>)> on_message;
     /// Datagrams were refused: the kind, where the last one came from, how many of this kind since
     /// the last call. At most one call per kind and kRefusalLogPeriod. May be empty.
     std::function<void(DatagramVerdict, const Address&, std::uint64_t)> on_refused;
 };
 
 /// The thread "dispatch" (SOURCES 1.4): receives from all interconnects, refuses what is not a
-/// heartbeat of a configured node (SOURCES 2.5) and hands the rest over. One round takes a bounded
-/// batch from each socket in turn, so a flood on one interconnect does not silence another.
+/// heartbeat or message of a configured node (SOURCES 2.5) and hands the rest over. One round takes
+/// a bounded batch from each socket in turn, so a flood on one interconnect does not silence
+/// another.
 class Dispatch {
 public:
     /// `interconnect` and `sealer` must outlive this object.
@@ -60,6 +66,7 @@ private:
     const DispatchCallbacks callbacks_;
     std::unique_ptr<Batch> batch_;
     Heartbeat heartbeat_;
+    std::array<std::byte, kMessageSizeMax> message_{};
     Refusals refusals_;
     std::array<std::atomic<std::uint64_t>, kDatagramVerdicts> counts_{};
     std::atomic<std::uint64_t> receive_errors_ = 0;

@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +16,10 @@
 namespace css::netbeat {
 
 namespace {
+
+/// Room for what 63 peers may have on the way to one node: heartbeats, and the windows of their
+/// channels (cssd/group). The kernel counts each datagram twice its size or more.
+constexpr int kReceiveBuffer = 2 << 20;
 
 /// Sockets that are closed unless taken over.
 class Sockets {
@@ -55,6 +61,11 @@ Bound bind_to(const Address& address) {
         const int error = errno;
         ::close(fd);
         return Bound{-1, error};
+    }
+    // Beyond the system's limit as root; else as much of it as there is.
+    if (::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer) != 0) {
+        static_cast<void>(
+            ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer));
     }
     const SocketAddress where = to_socket_address(address);
     if (::bind(fd, &where.any, size_of(where)) != 0) {
@@ -202,6 +213,36 @@ SendReport Interconnect::send(std::span<const std::byte> datagram) {
     }
     datagrams_sent_ += report.sent;
     return report;
+}
+
+SendReport Interconnect::send_to(NodeNumber node, std::span<const std::byte> datagram) {
+    SendReport report;
+    const auto all = peers();
+    for (std::size_t i = 0; i < all->size(); ++i) {
+        const auto& here = (*all)[i];
+        const auto peer = std::find_if(
+            here.begin(), here.end(), [node](const Peer& p) { return p.node == node; });
+        if (peer == here.end()) {
+            continue;
+        }
+        if (has_room_for_messages(i)) {
+            send_on(i, std::span{&*peer, 1}, datagram, report);
+        } else {
+            ++report.not_sent;
+            count_error(ENOBUFS);
+        }
+    }
+    datagrams_sent_ += report.sent;
+    return report;
+}
+
+bool Interconnect::has_room_for_messages(std::size_t i) const {
+    int waiting = 0;
+    int size = 0;
+    socklen_t length = sizeof size;
+    return ::ioctl(sockets_[i], SIOCOUTQ, &waiting) == 0 &&
+           ::getsockopt(sockets_[i], SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 &&
+           waiting < size / 2;
 }
 
 void Interconnect::send_on(std::size_t i,

@@ -52,6 +52,9 @@ public:
     /// Sends the same bytes to every peer over every interconnect that both have. An error of a
     /// send means 'not sent' (STYLE 9.12): counted, never fatal, never a reason to wait.
     SendReport send(std::span<const std::byte> datagram);
+    /// Sends to one node over every interconnect that both have. On one whose kernel buffer is half
+    /// full it is not sent, so that heartbeats always find room there. Same thread as send().
+    SendReport send_to(NodeNumber node, std::span<const std::byte> datagram);
 
     /// The peer whose address on interconnect `i` this is; 'no node' when it is nobody's.
     [[nodiscard]] NodeNumber node_at(std::size_t i, const Address& address) const;
@@ -81,6 +84,7 @@ private:
                  std::span<const Peer> peers,
                  std::span<const std::byte> datagram,
                  SendReport& report);
+    [[nodiscard]] bool has_room_for_messages(std::size_t i) const;
     void count_error(int error_number);
 
     // Errors above this share the last counter; Linux has none above 133.

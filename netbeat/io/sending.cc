@@ -39,24 +39,48 @@ void SendingThread::stop() {
     thread_.join();
 }
 
-void SendingThread::run() {
-    std::array<std::byte, kDatagramSizeMax> datagram{};
-    Heartbeat heartbeat;
-    while (true) {
-        {
-            std::unique_lock lock{mutex_};
-            posted_.wait(lock, [this] { return mailbox_ || stopping_; });
-            if (!mailbox_) {
-                return;
-            }
-            heartbeat = *mailbox_;
-            mailbox_.reset();
+bool SendingThread::post_message(NodeNumber to, std::vector<std::byte> message) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (stopping_ || messages_.size() >= kMessagesMax) {
+            return false;
         }
-        const std::size_t size = sealer_.seal(heartbeat, datagram);
+        messages_.push_back(Message{to, std::move(message)});
+    }
+    posted_.notify_one();
+    return true;
+}
+
+/// The next thing to send, a heartbeat before any message. False: stopped, and nothing is left.
+bool SendingThread::take(std::optional<Heartbeat>& heartbeat, std::optional<Message>& message) {
+    std::unique_lock lock{mutex_};
+    posted_.wait(lock, [this] { return mailbox_ || !messages_.empty() || stopping_; });
+    heartbeat = std::exchange(mailbox_, std::nullopt);
+    message.reset();
+    if (!heartbeat && !messages_.empty()) {
+        message = std::move(messages_.front());
+        messages_.pop_front();
+    }
+    return heartbeat || message;
+}
+
+void SendingThread::run() {
+    std::array<std::byte, kUnfragmentedMax> datagram{};
+    std::optional<Heartbeat> heartbeat;
+    std::optional<Message> message;
+    while (take(heartbeat, message)) {
+        if (message) {
+            const std::size_t size =
+                sealer_.seal_message(interconnect_.self(), message->bytes, datagram);
+            interconnect_.send_to(message->to, std::span{datagram}.first(size));
+            ++messages_sent_;
+            continue;
+        }
+        const std::size_t size = sealer_.seal(*heartbeat, datagram);
         const SendReport report = interconnect_.send(std::span{datagram}.first(size));
         ++sent_;
         if (on_sent_) {
-            on_sent_(heartbeat, report);
+            on_sent_(*heartbeat, report);
         }
     }
 }

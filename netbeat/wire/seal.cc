@@ -12,7 +12,8 @@ namespace css::netbeat {
 
 namespace {
 
-constexpr std::uint32_t kMagic = 0x42535343;  // "CSSB" on the wire.
+constexpr std::uint32_t kHeartbeatMagic = 0x42535343;  // "CSSB" on the wire.
+constexpr std::uint32_t kMessageMagic = 0x4D535343;    // "CSSM".
 constexpr std::size_t kVersionAt = 4;
 constexpr std::size_t kSenderAt = 5;
 constexpr std::size_t kClusterAt = 6;
@@ -41,30 +42,15 @@ std::uint64_t tag_of(const ClusterGuid& cluster) {
     return bytes::load<std::uint64_t>(hash.data());
 }
 
-Prefix prefix_of(NodeNumber sender, std::uint64_t cluster_tag) {
-    Prefix prefix{};
-    bytes::store(&prefix[0], kMagic);
-    bytes::store(&prefix[kVersionAt], kDatagramVersion);
-    bytes::store(&prefix[kSenderAt], static_cast<std::uint8_t>(sender.value()));
-    bytes::store(&prefix[kClusterAt], cluster_tag);
-    return prefix;
-}
-
-/// What is authenticated besides the sealed bytes: the clear prefix, and the whole GUID of which
-/// the prefix shows a hash only.
-Additional additional_of(const Prefix& prefix, const ClusterGuid& cluster) {
-    Additional additional{};
-    const auto end = std::copy(prefix.begin(), prefix.end(), additional.begin());
-    std::copy(cluster.bytes.begin(), cluster.bytes.end(), end);
-    return additional;
-}
-
 /// The checks that need no key, cheapest first.
-DatagramVerdict check_prefix(std::span<const std::byte> datagram, const Prefix& expected) {
-    if (datagram.size() < kDatagramSizeMin) {
+DatagramVerdict check_prefix(std::span<const std::byte> datagram,
+                             const Prefix& expected,
+                             std::size_t size_min,
+                             std::size_t size_max) {
+    if (datagram.size() < size_min) {
         return DatagramVerdict::kTooShort;
     }
-    if (datagram.size() > kDatagramSizeMax) {
+    if (datagram.size() > size_max) {
         return DatagramVerdict::kTooLong;
     }
     const auto differs = [&](std::size_t from, std::size_t to) {
@@ -90,10 +76,10 @@ DatagramVerdict check_prefix(std::span<const std::byte> datagram, const Prefix& 
 bool open_with(const Key& key,
                const Additional& additional,
                std::span<const std::byte> datagram,
-               Plain& plain) {
+               std::byte* plain) {
     const std::byte* nonce = datagram.data() + kPrefixSize;
     const std::byte* sealed = nonce + kNonceSize;
-    return crypto_aead_xchacha20poly1305_ietf_decrypt(raw(plain.data()),
+    return crypto_aead_xchacha20poly1305_ietf_decrypt(raw(plain),
                                                       nullptr,
                                                       nullptr,
                                                       raw(sealed),
@@ -106,48 +92,87 @@ bool open_with(const Key& key,
 
 }  // namespace
 
+/// The clear prefix, and what is authenticated besides the sealed bytes: the prefix and the whole
+/// GUID, of which the prefix shows a hash only.
+struct Sealer::Envelope {
+    Prefix prefix{};
+    Additional additional{};
+};
+
+Sealer::Envelope Sealer::envelope_of(DatagramKind kind, NodeNumber sender) const {
+    Envelope envelope;
+    Prefix& prefix = envelope.prefix;
+    bytes::store(&prefix[0], kind == DatagramKind::kMessage ? kMessageMagic : kHeartbeatMagic);
+    bytes::store(&prefix[kVersionAt], kDatagramVersion);
+    bytes::store(&prefix[kSenderAt], static_cast<std::uint8_t>(sender.value()));
+    bytes::store(&prefix[kClusterAt], cluster_tag_);
+    const auto end = std::copy(prefix.begin(), prefix.end(), envelope.additional.begin());
+    std::copy(cluster_.bytes.begin(), cluster_.bytes.end(), end);
+    return envelope;
+}
+
+DatagramKind kind_of(std::span<const std::byte> datagram) {
+    return datagram.size() >= sizeof kMessageMagic &&
+                   bytes::load<std::uint32_t>(datagram.data()) == kMessageMagic
+               ? DatagramKind::kMessage
+               : DatagramKind::kHeartbeat;
+}
+
 Sealer::Sealer(const ClusterGuid& cluster, const Key& key, const std::optional<Key>& other)
     : cluster_(cluster), key_(key), other_(other) {
     CSS_CHECK(sodium_init() >= 0);
     cluster_tag_ = tag_of(cluster);
 }
 
-std::size_t Sealer::seal(const Heartbeat& heartbeat, std::span<std::byte> out) const {
-    CSS_CHECK(out.size() >= kDatagramSizeMax);
-    Plain plain;
-    const std::size_t size = encode(heartbeat, plain);
-    const Prefix prefix = prefix_of(heartbeat.sender.node, cluster_tag_);
-    const Additional additional = additional_of(prefix, cluster_);
-    std::copy(prefix.begin(), prefix.end(), out.begin());
+std::size_t Sealer::seal_bytes(const Envelope& envelope,
+                               std::span<const std::byte> plain,
+                               std::span<std::byte> out) const {
+    CSS_CHECK(out.size() >= kSealOverhead + plain.size());
+    std::copy(envelope.prefix.begin(), envelope.prefix.end(), out.begin());
     std::byte* nonce = out.data() + kPrefixSize;
     // 24 random bytes never repeat in practice, over restarts and nodes too: no counter to keep.
     randombytes_buf(nonce, kNonceSize);
     const int done = crypto_aead_xchacha20poly1305_ietf_encrypt(raw(nonce + kNonceSize),
                                                                 nullptr,
                                                                 raw(plain.data()),
-                                                                size,
-                                                                raw(additional.data()),
-                                                                additional.size(),
+                                                                plain.size(),
+                                                                raw(envelope.additional.data()),
+                                                                envelope.additional.size(),
                                                                 nullptr,
                                                                 raw(nonce),
                                                                 raw(key_.bytes().data()));
     CSS_CHECK(done == 0);
-    return kSealOverhead + size;
+    return kSealOverhead + plain.size();
+}
+
+bool Sealer::open_bytes(const Envelope& envelope,
+                        std::span<const std::byte> datagram,
+                        std::byte* plain) const {
+    return open_with(key_, envelope.additional, datagram, plain) ||
+           (other_ && open_with(*other_, envelope.additional, datagram, plain));
+}
+
+std::size_t Sealer::seal(const Heartbeat& heartbeat, std::span<std::byte> out) const {
+    CSS_CHECK(out.size() >= kDatagramSizeMax);
+    Plain plain;
+    const std::size_t size = encode(heartbeat, plain);
+    return seal_bytes(envelope_of(DatagramKind::kHeartbeat, heartbeat.sender.node),
+                      std::span<const std::byte>{plain}.first(size),
+                      out);
 }
 
 DatagramVerdict Sealer::open(std::span<const std::byte> datagram,
                              NodeNumber sender,
                              Heartbeat& heartbeat) const {
     CSS_CHECK(sender.is_some());
-    const Prefix prefix = prefix_of(sender, cluster_tag_);
-    if (const auto verdict = check_prefix(datagram, prefix);
+    const Envelope envelope = envelope_of(DatagramKind::kHeartbeat, sender);
+    if (const auto verdict =
+            check_prefix(datagram, envelope.prefix, kDatagramSizeMin, kDatagramSizeMax);
         verdict != DatagramVerdict::kAccepted) {
         return verdict;
     }
-    const Additional additional = additional_of(prefix, cluster_);
     Plain plain;
-    if (!open_with(key_, additional, datagram, plain) &&
-        !(other_ && open_with(*other_, additional, datagram, plain))) {
+    if (!open_bytes(envelope, datagram, plain.data())) {
         return DatagramVerdict::kNotAuthentic;
     }
     const auto opened = std::span<const std::byte>{plain}.first(datagram.size() - kSealOverhead);
@@ -157,6 +182,29 @@ DatagramVerdict Sealer::open(std::span<const std::byte> datagram,
     }
     return decode(opened, heartbeat) == PlainVerdict::kValid ? DatagramVerdict::kAccepted
                                                              : DatagramVerdict::kMalformed;
+}
+
+std::size_t Sealer::seal_message(NodeNumber sender,
+                                 std::span<const std::byte> message,
+                                 std::span<std::byte> out) const {
+    CSS_CHECK(!message.empty());
+    CSS_CHECK(message.size() <= kMessageSizeMax);
+    return seal_bytes(envelope_of(DatagramKind::kMessage, sender), message, out);
+}
+
+DatagramVerdict Sealer::open_message(std::span<const std::byte> datagram,
+                                     NodeNumber sender,
+                                     std::span<std::byte> out) const {
+    CSS_CHECK(sender.is_some());
+    CSS_CHECK(out.size() >= kMessageSizeMax);
+    const Envelope envelope = envelope_of(DatagramKind::kMessage, sender);
+    if (const auto verdict =
+            check_prefix(datagram, envelope.prefix, kSealOverhead + 1, kUnfragmentedMax);
+        verdict != DatagramVerdict::kAccepted) {
+        return verdict;
+    }
+    return open_bytes(envelope, datagram, out.data()) ? DatagramVerdict::kAccepted
+                                                      : DatagramVerdict::kNotAuthentic;
 }
 
 std::string_view describe(DatagramVerdict verdict) {

@@ -21,8 +21,12 @@ inline constexpr std::size_t kTagSize = 16;
 inline constexpr std::size_t kSealOverhead = kPrefixSize + kNonceSize + kTagSize;
 inline constexpr std::size_t kDatagramSizeMax = kSealOverhead + kPlainSizeMax;
 inline constexpr std::size_t kDatagramSizeMin = kSealOverhead + kPlainHeadSize;
-// The smallest MTU that IPv6 allows, less the IPv6 and UDP headers: never fragmented anywhere.
-static_assert(kDatagramSizeMax <= 1280 - 40 - 8);
+/// What any datagram may take: the smallest MTU that IPv6 allows, less the IPv6 and UDP headers, so
+/// that none is fragmented anywhere.
+inline constexpr std::size_t kUnfragmentedMax = 1280 - 40 - 8;
+static_assert(kDatagramSizeMax <= kUnfragmentedMax);
+/// Of a message, the other kind of datagram: what the layers above say to one node.
+inline constexpr std::size_t kMessageSizeMax = kUnfragmentedMax - kSealOverhead;
 
 /// What became of a datagram. The order is the order of the checks: what needs no key comes first,
 /// so that garbage costs next to nothing. Nothing before kNotAuthentic is known to be true.
@@ -41,11 +45,15 @@ enum class DatagramVerdict : std::uint8_t {
 inline constexpr std::size_t kDatagramVerdicts = 10;
 [[nodiscard]] std::string_view describe(DatagramVerdict verdict);
 
-/// Seals heartbeats and opens them again with XChaCha20-Poly1305 under the cluster's shared key.
-/// Bound in as additional data: magic, version, sender number, cluster GUID. So a datagram counts
-/// only in its cluster and for its sender; that it is not an old one is for the core to see, by
-/// (u, seq). One key for the whole cluster: a node that has it can speak for any other.
-/// Never changes after construction: any thread may use it, several at once.
+enum class DatagramKind : std::uint8_t { kHeartbeat, kMessage };
+/// What it says it is; true only if it opens as that.
+[[nodiscard]] DatagramKind kind_of(std::span<const std::byte> datagram);
+
+/// Seals heartbeats and messages and opens them again with XChaCha20-Poly1305 under the cluster's
+/// shared key. Bound in as additional data: magic (the kind), version, sender number, cluster GUID.
+/// So a datagram counts only in its cluster and for its sender; that it is not an old one is for
+/// the core to see, by (u, seq). One key for the whole cluster: a node that has it can speak for
+/// any other. Never changes after construction: any thread may use it, several at once.
 class Sealer {
 public:
     /// Seals with `key`; opens with it and, while the cluster moves from one key to the next, with
@@ -62,7 +70,30 @@ public:
                                        NodeNumber sender,
                                        Heartbeat& heartbeat) const;
 
+    /// Writes a datagram that carries these bytes, 1 to kMessageSizeMax of them, to the front of
+    /// `out` (at least kUnfragmentedMax bytes), returns its size. For whom they are, and whether
+    /// they are new, is for the layer above to say in them.
+    [[nodiscard]] std::size_t seal_message(NodeNumber sender,
+                                           std::span<const std::byte> message,
+                                           std::span<std::byte> out) const;
+
+    /// Opens such a datagram that came from the address of `sender`, into `out` (at least
+    /// kMessageSizeMax bytes); its size is that of the datagram less kSealOverhead.
+    [[nodiscard]] DatagramVerdict open_message(std::span<const std::byte> datagram,
+                                               NodeNumber sender,
+                                               std::span<std::byte> out) const;
+
 private:
+    struct Envelope;
+    [[nodiscard]] Envelope envelope_of(DatagramKind kind, NodeNumber sender) const;
+    std::size_t seal_bytes(const Envelope& envelope,
+                           std::span<const std::byte> plain,
+                           std::span<std::byte> out) const;
+    /// Of a datagram whose prefix is as it should be. False: not authentic.
+    [[nodiscard]] bool open_bytes(const Envelope& envelope,
+                                  std::span<const std::byte> datagram,
+                                  std::byte* plain) const;
+
     ClusterGuid cluster_;
     std::uint64_t cluster_tag_ = 0;
     Key key_;

@@ -125,6 +125,45 @@ TEST(Dispatch, OneInterconnectOfEachFamily) {
                                    2);
 }
 
+TEST(Dispatch, MessagesComeWithTheNodeThatSentThem) {
+    const NodesFile nodes = nodes_of("a " + loopback(1) + "\nb " + loopback(2));
+    const Sealer sealer{cluster(1), key(1)};
+    const auto interconnect = opened(nodes, 1);
+    std::promise<std::pair<NodeNumber, std::vector<std::byte>>> heard;
+    DispatchCallbacks callbacks;
+    callbacks.on_heartbeat = [](const Heartbeat&) {};
+    callbacks.on_message = [&heard](NodeNumber from, std::span<const std::byte> message) {
+        heard.set_value({from, std::vector<std::byte>{message.begin(), message.end()}});
+    };
+    Dispatch dispatch{*interconnect, sealer, std::move(callbacks)};
+    ASSERT_TRUE(dispatch.start());
+    Node other{nodes, 2, sealer};
+    const std::vector<std::byte> message(1000, std::byte{9});
+    ASSERT_TRUE(other.sending().post_message(NodeNumber{1}, message));
+    const auto got = heard.get_future().get();
+    EXPECT_EQ(got.first, NodeNumber{2});
+    EXPECT_EQ(got.second, message);
+    dispatch.stop();
+    EXPECT_EQ(dispatch.count(DatagramVerdict::kAccepted), 1U);
+}
+
+// Nobody there to hear them: as any other datagram that is no heartbeat.
+TEST(Dispatch, MessagesAreRefusedWhereNobodyWantsThem) {
+    const NodesFile nodes = nodes_of("a " + loopback(1) + "\nb " + loopback(2));
+    const Sealer sealer{cluster(1), key(1)};
+    Node one{nodes, 1, sealer};
+    Node other{nodes, 2, sealer};
+    ASSERT_TRUE(other.sending().post_message(NodeNumber{1}, std::vector<std::byte>(200)));
+    other.sending().stop();
+    one.sending().stop();
+    const auto limit = std::chrono::steady_clock::now() + kPatience;
+    while (one.dispatch().count(DatagramVerdict::kBadMagic) == 0 &&
+           std::chrono::steady_clock::now() < limit) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(one.dispatch().count(DatagramVerdict::kBadMagic), 1U);
+}
+
 /// Node 1 listens on two interconnects; 2 and 3 are played by hand.
 class Refusing : public testing::Test {
 protected:

@@ -105,6 +105,7 @@ public:
     [[nodiscard]] DispatchCallbacks callbacks() {
         return DispatchCallbacks{
             .on_heartbeat = [this](const Heartbeat& h) { add(heartbeats_, h); },
+            .on_message = {},
             .on_refused =
                 [this](DatagramVerdict kind, const Address& from, std::uint64_t count) {
                     add(refused_, Refused{kind, from, count});

@@ -150,5 +150,64 @@ TEST(Seal, LargestDatagramNeedsNoFragmentsAnywhere) {
     EXPECT_LE(datagram.size(), 1232U);
 }
 
+// -------------------------------------------------------------------------------- messages
+
+using Opened = std::array<std::byte, kMessageSizeMax>;
+
+std::vector<std::byte> sealed(const Sealer& sealer, std::span<const std::byte> message) {
+    std::vector<std::byte> datagram(kUnfragmentedMax);
+    datagram.resize(sealer.seal_message(kTwo, message, datagram));
+    return datagram;
+}
+
+TEST(Seal, MessagesOfEverySizeComeBackTheSame) {
+    const Sealer sealer{cluster(1), key(2)};
+    Random random{5};
+    for (std::size_t size = 1; size <= kMessageSizeMax; ++size) {
+        std::vector<std::byte> message(size);
+        for (std::byte& b : message) {
+            b = static_cast<std::byte>(random.below(256));
+        }
+        const auto datagram = sealed(sealer, message);
+        ASSERT_EQ(datagram.size(), kSealOverhead + size);
+        ASSERT_EQ(kind_of(datagram), DatagramKind::kMessage);
+        Opened opened{};
+        ASSERT_EQ(sealer.open_message(datagram, kTwo, opened), DatagramVerdict::kAccepted);
+        ASSERT_TRUE(std::equal(message.begin(), message.end(), opened.begin()));
+    }
+}
+
+TEST(Seal, EveryChangedBitOfAMessageIsRefused) {
+    const Sealer sealer{cluster(1), key(2)};
+    const auto good = sealed(sealer, std::array{std::byte{1}, std::byte{2}, std::byte{3}});
+    for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+        auto bytes = good;
+        bytes[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+        Opened opened{};
+        EXPECT_NE(sealer.open_message(bytes, kTwo, opened), DatagramVerdict::kAccepted) << bit;
+    }
+    Opened opened{};
+    EXPECT_EQ(sealer.open_message(good, kOne, opened), DatagramVerdict::kWrongSender);
+    const Sealer there{cluster(9), key(2)};
+    EXPECT_EQ(there.open_message(good, kTwo, opened), DatagramVerdict::kWrongCluster);
+    std::vector<std::byte> large(kUnfragmentedMax + 1);
+    EXPECT_EQ(sealer.open_message(large, kTwo, opened), DatagramVerdict::kTooLong);
+    EXPECT_EQ(sealer.open_message(std::span{large}.first(kSealOverhead), kTwo, opened),
+              DatagramVerdict::kTooShort);
+}
+
+// The kind is bound in: with the other magic pasted over it is authentic as nothing.
+TEST(Seal, OneKindOfDatagramDoesNotOpenAsTheOther) {
+    const Sealer sealer{cluster(1), key(2)};
+    auto heartbeat = sealed(sealer, member_heartbeat(kTwo, 3, 5));
+    auto message = sealed(sealer, std::vector<std::byte>(kPlainHeadSize));
+    Opened opened{};
+    EXPECT_EQ(sealer.open_message(heartbeat, kTwo, opened), DatagramVerdict::kBadMagic);
+    EXPECT_EQ(verdict_of(sealer, message, kTwo), DatagramVerdict::kBadMagic);
+    std::swap_ranges(heartbeat.begin(), heartbeat.begin() + 4, message.begin());
+    EXPECT_EQ(sealer.open_message(heartbeat, kTwo, opened), DatagramVerdict::kNotAuthentic);
+    EXPECT_EQ(verdict_of(sealer, message, kTwo), DatagramVerdict::kNotAuthentic);
+}
+
 }  // namespace
 }  // namespace css::netbeat

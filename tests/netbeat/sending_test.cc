@@ -90,5 +90,38 @@ TEST_F(Sending, StopWithoutStart) {
     EXPECT_EQ(sending.heartbeats_sent(), 0U);
 }
 
+// Before the thread starts both wait: the heartbeat goes first, whatever came first.
+TEST_F(Sending, AHeartbeatGoesBeforeEveryMessage) {
+    SendingThread sending{*interconnect_, sealer_, {}};
+    for (std::size_t i = 0; i < SendingThread::kMessagesMax; ++i) {
+        ASSERT_TRUE(sending.post_message(NodeNumber{2}, {std::byte{7}}));
+    }
+    EXPECT_FALSE(sending.post_message(NodeNumber{2}, {std::byte{8}}));  // Full.
+    sending.post(heartbeat(5));
+    ASSERT_TRUE(sending.start());
+    EXPECT_EQ(next_sequence(), 5U);
+    EXPECT_EQ(kind_of(peer_.receive(kPatience)), DatagramKind::kMessage);
+    sending.stop();
+    EXPECT_EQ(sending.messages_sent(), SendingThread::kMessagesMax);
+    EXPECT_FALSE(sending.post_message(NodeNumber{2}, {std::byte{8}}));
+}
+
+TEST(SendingMessages, GoToOneNodeOverEveryInterconnectThatBothHave) {
+    const NodesFile nodes = nodes_of("a " + loopback(1) + " " + loopback(1, 1) + "\nb " +
+                                     loopback(2) + " " + loopback(2, 1) + "\nc " + loopback(3));
+    const auto interconnect = opened(nodes, 1);
+    const RawSocket first{loopback(2)};
+    const RawSocket second{loopback(2, 1)};
+    const RawSocket other{loopback(3)};
+    const Sealer sealer{ClusterGuid{}, test_key()};
+    SendingThread sending{*interconnect, sealer, {}};
+    ASSERT_TRUE(sending.start());
+    ASSERT_TRUE(sending.post_message(NodeNumber{2}, {std::byte{7}}));
+    EXPECT_EQ(first.receive(kPatience).size(), kSealOverhead + 1);
+    EXPECT_EQ(second.receive(kPatience).size(), kSealOverhead + 1);
+    sending.stop();
+    EXPECT_TRUE(other.receive(std::chrono::milliseconds{0}).empty());
+}
+
 }  // namespace
 }  // namespace css::netbeat

@@ -24,6 +24,7 @@ bool in(std::string_view path, std::string_view folder) {
 bool is_pure(std::string_view path) {
     constexpr std::array kPure{"cssd/base/",
                                "cssd/core/",
+                               "cssd/group/",
                                "voting/format/",
                                "voting/quorum/",
                                "voting/monitor/",
