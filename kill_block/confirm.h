@@ -49,6 +49,10 @@ struct Evidence {
     Instant echoed_receipt = kNever;    ///< Receipt of its newest heartbeat ever echoed.
     Instant heard_at = kNever;          ///< Receipt of its newest heartbeat; no rule uses it.
     std::vector<Witness> witnesses;     ///< For E3 short.
+    /// Since when the judge's quorum is `quorum`. Of a file that had not counted before, older
+    /// reads say nothing: the victim did not need it yet. A read begun since then shows the H that
+    /// the victim has published there before the set could count alone (PROTOCOL 7, Voting files).
+    Instant quorum_since = kNever;
     /// The largest time-outs that the victim's H promises on the files read.
     Duration misscount{};
     Duration disktimeout{};

@@ -29,6 +29,9 @@ struct Record {
     Parameters parameters;
     FileSet files;       ///< The voting files in force.
     FileSet files_next;  ///< While the set changes: the new set, counting jointly. Else empty.
+    /// Of the headers that show these sets; one more with every change of them.
+    std::uint64_t files_generation = 0;
+    PerFile<FileTag> file_tags;  ///< Which file has the place: of those in the two sets, else zero.
     NodeNumber proposer;
     RecordCause cause = RecordCause::kNone;
 

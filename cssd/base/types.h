@@ -177,12 +177,22 @@ private:
 
 using FileSet = BitSet<FileIndex, std::uint16_t>;
 
+/// The first four bytes of a voting file's FUID; never zero. A record names its files by place and
+/// tag, so what a place means is decided together with the record: two administrators who put
+/// different files into the same free place at once cannot be misunderstood. Zero is 'none'.
+using FileTag = StrongId<struct FileTagTag, std::uint32_t>;
+
 /// An array with one entry for every voting file, indexed by position in the file table.
 template <class T>
 class PerFile {
 public:
     constexpr T& operator[](FileIndex f) { return at_[f.index()]; }
     constexpr const T& operator[](FileIndex f) const { return at_[f.index()]; }
+    constexpr auto begin() { return at_.begin(); }
+    constexpr auto end() { return at_.end(); }
+    constexpr auto begin() const { return at_.begin(); }
+    constexpr auto end() const { return at_.end(); }
+    friend constexpr bool operator==(const PerFile&, const PerFile&) = default;
 
 private:
     std::array<T, kFilesMax> at_{};

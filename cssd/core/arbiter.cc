@@ -12,6 +12,7 @@
 //   network.cc      heartbeats, echoes, connected and doubt
 //   records.cc      learning, adopting and completing records; departures; the promise
 //   lease.cc        E, may act, stopping, leaving
+//   files.cc        another set of voting files
 //   reconfigure.cc  triggers, settling, cohort, proposing
 //   requests.cc     the administrator
 
@@ -168,8 +169,17 @@ std::uint64_t Arbiter::Impl::random_below(std::uint64_t bound) {
 }
 
 void Arbiter::Impl::on(const FileOpened& input) {
+    const bool named = voting::Quorum(known_).all().contains(input.file);
+    if (named && known_.file_tags[input.file] != input.tag && !mutated(Mutation::kFilesByPlace)) {
+        return;
+    }
     FileProgress& f = files_[input.file];
+    if (f.tag != input.tag) {
+        forget_file(input.file);
+        f.tag = input.tag;
+    }
     f.open = true;
+    f.header_generation = input.generation;
     f.primed = false;
     f.failing = false;
     f.state = FileState::kPending;
@@ -178,7 +188,8 @@ void Arbiter::Impl::on(const FileOpened& input) {
 void Arbiter::Impl::on(const FileClosed& input) {
     FileProgress& f = files_[input.file];
     f.open = false;
-    if (f.state == FileState::kOnline) {
+    const bool counts = voting::Quorum(known_).all().contains(input.file);
+    if (f.state == FileState::kOnline && counts) {
         notify(NoticeKind::kFileOffline).file = input.file;
     }
     f.state = FileState::kOffline;

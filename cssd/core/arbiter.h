@@ -55,6 +55,8 @@ struct NodeView {
 };
 
 struct FileView {
+    FileTag tag;  ///< Of the file that the shell opened at this place, last.
+    std::uint64_t header_generation = 0;
     FileState state = FileState::kOffline;
     Instant last_complete = kNever;  ///< Begin of the newest complete cycle.
     Duration cycle_time{};           ///< How long it took.

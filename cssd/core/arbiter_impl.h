@@ -16,12 +16,14 @@ namespace css::core {
 
 /// One voting file as the core drives it (PROTOCOL 4).
 struct FileProgress {
+    FileTag tag;  ///< Of the file that has, or last had, this place here.
     bool open = false;
     bool primed = false;        ///< Read once in this life, so writing it is allowed (PROTOCOL 6).
     bool failing = false;       ///< The last cycle failed: the next one waits a full period.
     bool own_readable = false;  ///< The priming read showed own H and B readable.
 
     bool in_flight = false;
+    bool stale = false;  ///< The cycle in flight is one of another file that had this place.
     std::uint64_t cycle = 0;
     Instant begin = kNever;    ///< Of the cycle in flight, or of the last one.
     bool whole_range = false;  ///< It reads every slot the file has.
@@ -45,6 +47,8 @@ struct FileProgress {
     /// A cycle begun after the adoption of this record published ACTIVE with it and read nothing
     /// newer (may act, third condition).
     Incarnation acted_under;
+
+    std::uint64_t header_generation = 0;  ///< As last read.
 
     // For people.
     FileState state = FileState::kOffline;
@@ -215,6 +219,23 @@ private:
     void begin_leaving();
     void end(Exit::Kind kind);
 
+    // ---- files.cc
+    void forget_file(FileIndex file);
+    void note_files(const Record& before);
+    [[nodiscard]] bool change_files(Record& target) const;
+    struct FileLack {
+        NodeNumber node;
+        FileIndex file;
+    };
+    [[nodiscard]] std::optional<FileLack> lack_of_files() const;
+    void note_files_proposed(const Record& target);
+    [[nodiscard]] bool new_files_may_count_alone() const;
+    [[nodiscard]] bool published_by_all_members(Incarnation i) const;
+    [[nodiscard]] bool header_wanted(FileIndex file);
+    [[nodiscard]] HeaderOrder header_order() const;
+    [[nodiscard]] bool has_files_requested(FileSet files) const;
+    void evaluate_files_request();
+
     // ---- reconfigure.cc
     struct View;
     void reconfigure();
@@ -243,6 +264,7 @@ private:
     void take_request(std::uint64_t id, const Leave& r);
     void take_request(std::uint64_t id, const SetStandby& r);
     void take_request(std::uint64_t id, const SetWeight& r);
+    void take_request(std::uint64_t id, const ChangeVotingFiles& r);
     void finish(std::uint64_t id, RequestResult result);
     void evaluate_requests();
     [[nodiscard]] Parameters with_request(Parameters p) const;
@@ -278,6 +300,12 @@ private:
     PerNode<Departure> departures_;
     PerNode<std::vector<AdoptedShown>> adopted_shown_;
     PerNode<Incarnation> listed_since_;
+
+    // ---- sets of voting files (PROTOCOL 7, Voting files)
+    Instant files_floor_ = kNever;   ///< D of known_.files is at least this (PROTOCOL 4).
+    Instant next_floor_ = kNever;    ///< Likewise of known_.files_next.
+    Instant quorum_since_ = kNever;  ///< When the sets of known_ became known.
+    FileSet retired_;                ///< Out of the sets by the newest change.
 
     // ---- promise (PROTOCOL 7, Parameters)
     Parameters kept_;                 ///< The time-outs this instance lives by.
@@ -346,6 +374,14 @@ private:
     };
     std::vector<EvictRequest> evict_requests_;
     std::uint64_t stop_request_ = 0;  ///< Id of a StopClusterNodes under way.
+    struct FilesRequest {
+        std::uint64_t id = 0;
+        ChangeVotingFiles change;
+        std::uint64_t generation = 0;  ///< Of the sets that it began from.
+        Instant deadline;              ///< To be proposed by.
+        bool proposed = false;         ///< A ballot for it has begun: it may come true at any time.
+    };
+    std::optional<FilesRequest> files_request_;
 
     std::uint64_t random_below(std::uint64_t bound);
     void touch() { ++content_; }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "cssd/base/mutation.h"
 #include "cssd/core/arbiter_impl.h"
@@ -13,11 +14,15 @@ void Arbiter::Impl::on(const CycleFinished& input) {
     CSS_CHECK(f.in_flight);
     CSS_CHECK(f.cycle == input.id);
     f.in_flight = false;
+    if (std::exchange(f.stale, false)) {
+        return;
+    }
     f.failing = input.outcome != CycleOutcome::kDone;
     if (f.failing || !f.open) {
         return;
     }
     CSS_CHECK(input.slots.size() == f.slots);
+    f.header_generation = input.header_generation.value_or(f.header_generation);
     f.cycle_time = now_ - f.begin;
     observe_cycle(input, f);
 }
@@ -222,7 +227,7 @@ unsigned Arbiter::Impl::slots_in_use() const {
 }
 
 void Arbiter::Impl::watch_files() {
-    unsigned online = 0;
+    FileSet files_online;
     const voting::Quorum quorum(known_);
     for (const FileIndex i : quorum.all()) {
         FileProgress& f = files_[i];
@@ -236,7 +241,7 @@ void Arbiter::Impl::watch_files() {
             notify(NoticeKind::kFileOffline).file = i;
             continue;
         }
-        ++online;
+        files_online.insert(i);
         unsigned percent = 0;
         for (const unsigned p : {50U, 75U, 90U}) {
             if (silent >= limit * p / 100) {
@@ -256,10 +261,10 @@ void Arbiter::Impl::watch_files() {
             n.remaining = limit - silent;
         }
     }
-    const bool lost = stands_ && online < quorum.needed();
+    const bool lost = stands_ && !quorum.reached_by(files_online);
     if (lost && !quorum_lost_) {
         Notice& n = notify(NoticeKind::kQuorumLost);
-        n.available = online;
+        n.available = files_online.count();
         n.required = quorum.needed();
     }
     quorum_lost_ = lost;
@@ -331,6 +336,8 @@ void Arbiter::Impl::schedule_cycles() {
         } else if (may_write && (!f.writes || f.writes_content != content_ ||
                                  f.writes_ballot != paxos_.serial() || kills_wanted(i))) {
             due = now_;  // Something to publish.
+        } else if (header_wanted(i)) {
+            due = f.begin + period / 4;
         }
         if (now_ < due) {
             wake(due);
@@ -361,6 +368,9 @@ void Arbiter::Impl::start_cycle(FileIndex file, FileProgress& f) {
         return;
     }
     add_kills(file, order);
+    if (header_wanted(file)) {
+        order.header = header_order();
+    }
     sequence_ = Sequence{sequence_.value() + 1};
     voting::Heartbeat h;
     h.unique = self_.unique;

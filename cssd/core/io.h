@@ -27,9 +27,13 @@ struct HeartbeatReceived {
     const netbeat::Heartbeat* heartbeat = nullptr;
 };
 
-/// The shell has a usable voting file at this table index: header checked against the others.
+/// The shell has a usable voting file at this table index: header checked against the others. It
+/// may be one that no record names yet: heartbeats are written there too, which shows whoever wants
+/// to add it that this node can. One that the newest record knows another file for is ignored.
 struct FileOpened {
     FileIndex file;
+    FileTag tag{};                 ///< Of its FUID.
+    std::uint64_t generation = 0;  ///< Of its header.
 };
 /// The shell gave up the file (device gone, header wrong). A cycle in flight on it still ends with
 /// its own CycleFinished.
@@ -50,6 +54,8 @@ struct CycleFinished {
     CycleOutcome outcome = CycleOutcome::kDone;
     bool own_as_written = false;  ///< The read showed own H and B byte for byte as written.
     std::span<const SlotView> slots;
+    /// Of the header, if this cycle read it and it was valid.
+    std::optional<std::uint64_t> header_generation = std::nullopt;
 };
 
 /// A guardian holds the lease end of Output::lease with this serial (and is armed, if it said so).
@@ -82,11 +88,25 @@ struct SetStandby {
 struct SetWeight {
     std::uint32_t weight = 1;
 };
+/// Another set of voting files (PROTOCOL 7, Voting files). Those that are new have been formatted
+/// and are being opened, by all members, at places that are in neither set of the newest record.
+struct ChangeVotingFiles {
+    FileSet files;          ///< The whole new set.
+    PerFile<FileTag> tags;  ///< Of the new ones; what it says of the others is not looked at.
+    Duration patience{};    ///< For every member to have written its slot on every new file.
+};
 /// An administrator's request. Ends with a kRequestDone notice of the same id; Leave ends with
 /// Output::exit instead.
 struct OperatorRequest {
     std::uint64_t id = 0;
-    std::variant<SetParameters, EvictNode, StopClusterNodes, Leave, SetStandby, SetWeight> what;
+    std::variant<SetParameters,
+                 EvictNode,
+                 StopClusterNodes,
+                 Leave,
+                 SetStandby,
+                 SetWeight,
+                 ChangeVotingFiles>
+        what;
 };
 
 using Input = std::variant<Tick,
@@ -118,9 +138,19 @@ struct LeaseUpdate {
     Duration reboottime{};  ///< After `end` the stop must have taken effect within this.
 };
 
+/// What the headers have to say of the newest record's voting files. The record decides it, so all
+/// who write a header of one generation write the same bytes.
+struct HeaderOrder {
+    std::uint64_t generation = 0;
+    FileSet files;   ///< In force; the new set already while both count.
+    FileSet in_use;  ///< Places that a daemon has to open: of both sets.
+    PerFile<FileTag> tags;
+};
+
 /// One cycle of one file (PROTOCOL 4): time is taken by the core before this leaves it. Write the
-/// kill blocks and own H and B, wait, then read slots 1..slots; answer with CycleFinished. The
-/// core never orders a second cycle on a file before the first one has finished.
+/// header, if there is one and it is newer than the one there, the kill blocks and own H and B,
+/// wait, then read slots 1..slots; answer with CycleFinished. The core never orders a second cycle
+/// on a file before the first one has finished.
 struct CycleOrder {
     struct Own {
         voting::Heartbeat heartbeat;
@@ -135,6 +165,7 @@ struct CycleOrder {
     unsigned slots = 0;
     std::optional<Own> own;  ///< Nothing: read only.
     std::vector<Kill> kills;
+    std::optional<HeaderOrder> header = std::nullopt;
 };
 
 /// End this host's part: the fence action of the configuration.

@@ -9,8 +9,11 @@
 namespace css::core {
 
 Instant Arbiter::Impl::disk_time() const {
-    return quorum_of(known_).latest_reached(
-        [this](FileIndex f) { return std::max(files_[f].complete_begin, born_at_); });
+    const auto begin_of = [this](FileIndex f) { return files_[f].complete_begin; };
+    if (mutated(Mutation::kFilesNoFloor)) {
+        return quorum_of(known_).latest_reached(begin_of, born_at_, born_at_);
+    }
+    return quorum_of(known_).latest_reached(begin_of, files_floor_, next_floor_);
 }
 
 Instant Arbiter::Impl::acknowledged_by(Instance m) const {
@@ -222,6 +225,9 @@ void Arbiter::Impl::end(Exit::Kind kind) {
     }
     if (parameter_request_) {
         finish(parameter_request_->id, RequestResult::kStopped);
+    }
+    if (files_request_) {
+        finish(files_request_->id, RequestResult::kStopped);
     }
     phase_ = Phase::kEnded;
     out_.exit = Exit{kind, stop_reason_};

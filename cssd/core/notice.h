@@ -30,6 +30,7 @@ enum class NoticeKind : std::uint8_t {
     kEvictConfirmed,   ///< `node` (`unique`) is known to have stopped, by `confirmed_by`.
     kComplete,         ///< `incarnation` with `members` is complete; clients hear of it.
     kParameter,        ///< `incarnation` changed the time-outs to `parameters`.
+    kVotingFiles,      ///< `incarnation` changed the voting files to `files` and `files_next`.
     kActive,           ///< This instance may act for the first time, `incarnation` the token.
     kLeaseLost,        ///< This instance stops; `stop` says why, `by` who evicted it if known. With
                        ///< `required` non-zero the voting files ended it: `available` were left.
@@ -64,11 +65,14 @@ enum class StartRefusal : std::uint8_t {
 
 enum class RequestResult : std::uint8_t {
     kDone,
-    kUnknownNode,  ///< Not a member.
-    kConflict,     ///< Refused by validate(); nothing changed.
-    kNotMember,    ///< This node is not an active member and cannot change anything.
-    kBusy,         ///< Another request of this kind is under way here.
-    kStopped,      ///< This instance stopped before it was done.
+    kUnknownNode,    ///< Not a member.
+    kConflict,       ///< Refused by validate(); nothing changed.
+    kNotMember,      ///< This node is not an active member and cannot change anything.
+    kBusy,           ///< Another request of this kind is under way here.
+    kStopped,        ///< This instance stopped before it was done.
+    kBadFiles,       ///< An even count of voting files, none, or a place that is taken.
+    kFilesNotReady,  ///< `node` has not written its slot on the new `file` in time.
+    kFilesChanged,   ///< Somebody else changed the voting files meanwhile.
 };
 
 struct Notice {
@@ -89,6 +93,8 @@ struct Notice {
     StopReason stop = StopReason::kNone;
     StartRefusal start = StartRefusal::kNone;
     Parameters parameters;
+    FileSet files;
+    FileSet files_next;
     std::uint64_t request = 0;
     RequestResult request_result = RequestResult::kDone;
 };

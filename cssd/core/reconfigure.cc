@@ -117,17 +117,19 @@ void Arbiter::Impl::reconfigure_as_member() {
     if (cause == RecordCause::kNone && !joiners.empty()) {
         cause = RecordCause::kJoin;
     }
-    if (cause == RecordCause::kNone) {
-        cause = RecordCause::kParameters;
-    }
-    const Record target = next_record(clique, joiners, cause);
+    Record target = next_record(clique, joiners, cause);
     const bool same_members = target.members == known_.members && target.unique == known_.unique;
     const bool parameters = !(target.parameters == known_.parameters);
-    if (same_members && !parameters) {
+    const bool files = change_files(target);
+    if (same_members && !parameters && !files) {
         stop_proposing();
         return;
     }
-    propose(target, clique, parameters || !v.asked.empty());
+    if (cause == RecordCause::kNone) {
+        target.cause = files ? RecordCause::kVotingFiles : RecordCause::kParameters;
+    }
+    propose(
+        target, clique, parameters || !v.asked.empty() || (files && files_request_.has_value()));
 }
 
 NodeSet Arbiter::Impl::fresh_among(NodeSet vertices, Instant since) const {
@@ -318,6 +320,7 @@ void Arbiter::Impl::propose(const Record& target, NodeSet cohort, bool own_reque
     }
     if (paxos_.running()) {
         paxos_.repropose(target);
+        note_files_proposed(target);
         return;
     }
     // B moves to the next incarnation only when own H with this one stands on a majority.
@@ -335,6 +338,7 @@ void Arbiter::Impl::propose(const Record& target, NodeSet cohort, bool own_reque
     paxos_.begin(target,
                  mutated(Mutation::kBallotByReachable) ? voting::Quorum(open_files(), FileSet{})
                                                        : voting::Quorum(known_));
+    note_files_proposed(target);
     Notice& n = notify(NoticeKind::kBallotStarted);
     n.incarnation = target.incarnation;
     n.members = target.members;

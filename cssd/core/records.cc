@@ -61,6 +61,7 @@ void Arbiter::Impl::learn(const Record& record, bool complete) {
             n.by = known_.proposer;
             n.cause = known_.cause;
         }
+        note_files(before);
         note_departures(before);
         paxos_.abandon();
         loss_at_ = kNever;
@@ -309,6 +310,7 @@ kill_block::Evidence Arbiter::Impl::evidence_of(Instance victim) const {
     const NodeNumber n = victim.node;
     e.victim = victim;
     e.quorum = voting::Quorum(known_);
+    e.quorum_since = quorum_since_;
     Parameters promise{};
     bool promised = false;
     for (const FileIndex f : e.quorum.all()) {

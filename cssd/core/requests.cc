@@ -94,6 +94,26 @@ void Arbiter::Impl::take_request(std::uint64_t id, const SetWeight& r) {
     finish(id, RequestResult::kDone);
 }
 
+void Arbiter::Impl::take_request(std::uint64_t id, const ChangeVotingFiles& r) {
+    if (phase_ != Phase::kMember || !known_.lists(self_)) {
+        finish(id, RequestResult::kNotMember);
+        return;
+    }
+    if (files_request_ || !known_.files_next.empty()) {
+        finish(id, RequestResult::kBusy);
+        return;
+    }
+    const bool named = std::all_of(r.files.begin(), r.files.end(), [this, &r](FileIndex f) {
+        return known_.files.contains(f) || r.tags[f] != FileTag{};
+    });
+    if (r.files.count() % 2 == 0 || !named) {
+        finish(id, RequestResult::kBadFiles);
+        return;
+    }
+    files_request_ = FilesRequest{id, r, known_.files_generation, now_ + r.patience, false};
+    wake(files_request_->deadline);
+}
+
 bool Arbiter::Impl::complete_on_all_members(Incarnation i) const {
     if (complete_ < i || standing_.incarnation < i || !known_.lists(self_)) {
         return false;
@@ -128,6 +148,7 @@ void Arbiter::Impl::evaluate_requests() {
             }
         }
     }
+    evaluate_files_request();
     std::erase_if(evict_requests_, [this](const EvictRequest& r) {
         const bool done = !known_.lists(r.victim) && complete_ >= known_.incarnation;
         if (done) {
@@ -181,7 +202,11 @@ StatusView Arbiter::Impl::status(Instant now) const {
     v.files_needed = quorum.needed();
     for (std::size_t i = 0; i < kFilesMax; ++i) {
         const FileIndex f = FileIndex::from_index(i);
-        v.files[f] = FileView{files_[f].state, files_[f].last_good, files_[f].cycle_time};
+        v.files[f] = FileView{files_[f].tag,
+                              files_[f].header_generation,
+                              files_[f].state,
+                              files_[f].last_good,
+                              files_[f].cycle_time};
         if (quorum.all().contains(f) && files_[f].state == FileState::kOnline) {
             ++v.files_online;
         }

@@ -121,6 +121,8 @@ void Arbiter::Impl::begin_instance() {
     above(links_.peer(self_.node).unique);
     self_.unique = Unique{unique};
     born_at_ = now_;
+    files_floor_ = now_;
+    next_floor_ = now_;
     // A file that was not read since the slot stands still is read again before the first write.
     for (std::size_t i = 0; i < kFilesMax; ++i) {
         const FileIndex f = FileIndex::from_index(i);

@@ -47,6 +47,13 @@ json outcome(RequestResult result) {
             return refusal("Another request of this kind is under way on this node; try again.");
         case RequestResult::kStopped:
             return refusal("The daemon on this node stopped before the request was done.");
+        case RequestResult::kBadFiles:
+            return refusal(
+                "The voting files asked for are no set: give an odd count from 1 to 15.");
+        case RequestResult::kFilesNotReady:
+            return refusal("Not every member of the cluster can use the new voting files.");
+        case RequestResult::kFilesChanged:
+            return refusal("Somebody else changed the voting files meanwhile; look at them again.");
     }
     return refusal("");
 }

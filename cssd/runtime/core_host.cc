@@ -18,7 +18,7 @@ void CoreHost::begin(const core::ArbiterOptions& options) {
         File& file = files_[index];
         file.stale = file.in_flight;
         if (file.open && !file.stale) {
-            step_locked(time_.now(), core::FileOpened{index});
+            step_locked(time_.now(), file.opened);
         }
     }
 }
@@ -84,13 +84,14 @@ void CoreHost::carry_out(core::Output output) {
     effects_.wake_at(output.wake_at);
 }
 
-void CoreHost::file_opened(FileIndex index) {
+void CoreHost::file_opened(const core::FileOpened& opened) {
     const std::lock_guard lock{mutex_};
-    File& file = files_[index];
+    File& file = files_[opened.file];
     CSS_CHECK(!file.open);
     file.open = true;
+    file.opened = opened;
     if (!file.stale) {
-        step_locked(time_.now(), core::FileOpened{index});
+        step_locked(time_.now(), opened);
     }
 }
 
@@ -112,7 +113,7 @@ void CoreHost::cycle_finished(const core::CycleFinished& finished) {
     if (std::exchange(file.stale, false)) {
         // The last request of a former instance has ended: now the file is the new one's.
         if (file.open) {
-            step_locked(time_.now(), core::FileOpened{finished.file});
+            step_locked(time_.now(), file.opened);
         }
         return;
     }

@@ -31,7 +31,7 @@ public:
     bool step(const core::Input& input);
 
     /// The file is usable: header accepted, own slot locked.
-    void file_opened(FileIndex file);
+    void file_opened(const core::FileOpened& file);
     void file_closed(FileIndex file);
     void cycle_finished(const core::CycleFinished& finished);
     /// Both guardians hold it, and the clients' page shows it. Of another instance: ignored.
@@ -43,8 +43,9 @@ public:
 private:
     struct File {
         bool open = false;
-        bool in_flight = false;  ///< A cycle was ordered and is not answered.
-        bool stale = false;      ///< ... by a former instance.
+        core::FileOpened opened{};  ///< As it was told.
+        bool in_flight = false;     ///< A cycle was ordered and is not answered.
+        bool stale = false;         ///< ... by a former instance.
     };
 
     [[nodiscard]] bool runs() const { return arbiter_ != nullptr && !ended_; }

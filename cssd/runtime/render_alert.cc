@@ -110,6 +110,7 @@ std::vector<std::string> alert_lines(const Notice& n, const Names& names) {
         case NoticeKind::kJoined:
         case NoticeKind::kEvictConfirmed:
         case NoticeKind::kParameter:
+        case NoticeKind::kVotingFiles:
         case NoticeKind::kActive:
         case NoticeKind::kFenced:
         case NoticeKind::kRequestDone: return {};

@@ -22,6 +22,7 @@ std::string_view type_of(NoticeKind kind) {
         case NoticeKind::kEvictConfirmed: return "evict_confirmed";
         case NoticeKind::kComplete: return "complete";
         case NoticeKind::kParameter: return "parameter";
+        case NoticeKind::kVotingFiles: return "votedisk_set";
         case NoticeKind::kLeaseLost: return "lease_lost";
         case NoticeKind::kFenced: return "fenced";
         case NoticeKind::kStartRefused:
@@ -62,6 +63,7 @@ std::string reason_of(const Notice& n, const Names& names) {
         case NoticeKind::kEvictConfirmed: return std::string{words(n.confirmed_by)};
         case NoticeKind::kComplete: return "every instance no longer listed has stopped";
         case NoticeKind::kParameter: return parameters_text(n.parameters);
+        case NoticeKind::kVotingFiles: return files_text(n, names);
         case NoticeKind::kLeaseLost: return std::string{words(n.stop)} + by_text(n, names);
         case NoticeKind::kFenced: return "every client is gone";
         case NoticeKind::kFileOnline:

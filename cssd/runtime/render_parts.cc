@@ -41,6 +41,18 @@ std::string parameters_text(const Parameters& p) {
            config::format_duration(p.reboottime);
 }
 
+std::string files_text(const core::Notice& n, const Names& names) {
+    const auto list = [&names](FileSet files) {
+        std::string text;
+        for (const FileIndex f : files) {
+            text += " " + names.file(f);
+        }
+        return text;
+    };
+    return "voting files" + list(n.files) +
+           (n.files_next.empty() ? "" : " and, counting jointly," + list(n.files_next));
+}
+
 std::string by_text(const core::Notice& n, const Names& names) {
     return n.by.is_some() ? " by " + names.node(n.by) : "";
 }

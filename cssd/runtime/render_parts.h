@@ -25,6 +25,8 @@ std::string millis_text(Duration duration);
 std::string incarnation_text(const core::Notice& notice);
 /// `misscount 30, disktimeout 200, reboottime 3`.
 std::string parameters_text(const Parameters& parameters);
+/// `voting files PATH PATH` and, while the set changes, ` and, counting jointly, PATH PATH`.
+std::string files_text(const core::Notice& notice, const Names& names);
 /// ` by NAME`, or nothing.
 std::string by_text(const core::Notice& notice, const Names& names);
 /// `NAME (7)`.

@@ -31,6 +31,11 @@ std::string_view request_text(core::RequestResult result) {
         case core::RequestResult::kNotMember: return "refused: this node is no active member";
         case core::RequestResult::kBusy: return "refused: another one is under way";
         case core::RequestResult::kStopped: return "ended: this instance stopped";
+        case core::RequestResult::kBadFiles: return "refused: no set of voting files";
+        case core::RequestResult::kFilesNotReady:
+            return "refused: a member does not write a new voting file";
+        case core::RequestResult::kFilesChanged:
+            return "refused: the voting files were changed meanwhile";
     }
     return "";
 }
@@ -174,6 +179,10 @@ TraceLine trace_line(const Notice& n, const Names& names) {
             return line(LogLevel::kInfo,
                         "parameter",
                         "RCFG " + incarnation_text(n) + " sets " + parameters_text(n.parameters));
+        case NoticeKind::kVotingFiles:
+            return line(LogLevel::kInfo,
+                        "votedisk",
+                        "RCFG " + incarnation_text(n) + " has " + files_text(n, names));
         case NoticeKind::kActive:
             return line(LogLevel::kInfo,
                         "lease",

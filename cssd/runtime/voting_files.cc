@@ -193,7 +193,7 @@ void VotingFiles::cannot_open(std::size_t i, const Error& reason) {
 }
 
 void VotingFiles::slot(std::size_t i, voting::SlotOwnership ownership) {
-    std::optional<FileIndex> usable;
+    std::optional<core::FileOpened> usable;
     {
         const std::lock_guard lock{mutex_};
         File& file = files_[i];
@@ -203,7 +203,9 @@ void VotingFiles::slot(std::size_t i, voting::SlotOwnership ownership) {
                 CSS_CHECK(!file.told_core);
                 file.told_core = true;
                 file.problem.clear();
-                usable = file.index;
+                usable = core::FileOpened{*file.index,
+                                          voting::tag_of(file.header.header.file),
+                                          file.header.header.generation};
                 break;
             case voting::SlotOwnership::kBusy:
                 file.problem = file.path + ": node number " +

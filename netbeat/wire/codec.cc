@@ -37,6 +37,7 @@ struct Head {
     std::uint16_t files_next = 0;
     std::uint8_t proposer = 0;
     std::uint8_t cause = 0;
+    std::uint64_t files_generation = 0;
 
     /// The one list of fields and their order: visits each with put or get.
     template <class Self, class Visit>
@@ -62,15 +63,19 @@ struct Head {
         visit(head.files_next);
         visit(head.proposer);
         visit(head.cause);
+        visit(head.files_generation);
     }
 
+    [[nodiscard]] FileSet named() const {
+        return FileSet{static_cast<std::uint16_t>((files | files_next) & kFilesAll)};
+    }
     [[nodiscard]] std::size_t size_with_entries() const {
         return kPlainHeadSize + NodeSet{listed}.count() * kPlainUniqueSize +
-               NodeSet{echoed}.count() * kPlainEchoSize;
+               named().count() * kPlainTagSize + NodeSet{echoed}.count() * kPlainEchoSize;
     }
 };
-static_assert(kPlainHeadSize == 4 + 4 + 8 + 4 + 4 * 8 + 3 * 8 + 3 * 4 + 2 * 2 + 2);
-static_assert(kPlainSizeMax == 1106);
+static_assert(kPlainHeadSize == 4 + 4 + 8 + 4 + 4 * 8 + 3 * 8 + 3 * 4 + 2 * 2 + 2 + 8);
+static_assert(kPlainSizeMax == 1174);
 
 std::uint32_t milliseconds_of(std::chrono::milliseconds time) {
     CSS_CHECK(time.count() > 0);
@@ -116,6 +121,7 @@ Head head_of(const Heartbeat& heartbeat) {
     head.files_next = record.files_next.bits();
     head.proposer = static_cast<std::uint8_t>(record.proposer.value());
     head.cause = static_cast<std::uint8_t>(record.cause);
+    head.files_generation = record.files_generation;
     return head;
 }
 
@@ -176,6 +182,7 @@ PlainVerdict check_entries(const Head& head, const std::byte* at) {
             return PlainVerdict::kListedWithoutUnique;
         }
     }
+    at += head.named().count() * kPlainTagSize;
     for (unsigned i = NodeSet{head.echoed}.count(); i > 0; --i, at += kPlainEchoSize) {
         if (bytes::load<std::uint32_t>(at) == 0) {
             return PlainVerdict::kEchoWithoutUnique;
@@ -195,6 +202,7 @@ Record record_of(const Head& head) {
     record.files_next = FileSet{head.files_next};
     record.proposer = head.proposer == 0 ? NodeNumber{} : NodeNumber{head.proposer};
     record.cause = static_cast<RecordCause>(head.cause);
+    record.files_generation = head.files_generation;
     return record;
 }
 
@@ -209,6 +217,9 @@ std::size_t encode(const Heartbeat& heartbeat, std::span<std::byte> out) {
     CSS_CHECK(writer.size() == kPlainHeadSize);
     for (const NodeNumber n : NodeSet{head.listed}) {
         writer.put(heartbeat.record.unique[n].value());
+    }
+    for (const FileIndex f : head.named()) {
+        writer.put(heartbeat.record.file_tags[f].value());
     }
     for (const NodeNumber n : NodeSet{head.echoed}) {
         writer.put(heartbeat.echo[n].unique.value());
@@ -252,6 +263,9 @@ PlainVerdict decode(std::span<const std::byte> bytes, Heartbeat& heartbeat) {
     heartbeat.echo = {};
     for (const NodeNumber n : NodeSet{head.listed}) {
         heartbeat.record.unique[n] = Unique{reader.get<std::uint32_t>()};
+    }
+    for (const FileIndex f : head.named()) {
+        heartbeat.record.file_tags[f] = FileTag{reader.get<std::uint32_t>()};
     }
     for (const NodeNumber n : NodeSet{head.echoed}) {
         const Unique unique{reader.get<std::uint32_t>()};

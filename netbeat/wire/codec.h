@@ -10,15 +10,18 @@
 namespace css::netbeat {
 
 /// The plain form of a heartbeat, before sealing; WIRE.md shows it field by field. A fixed head,
-/// then one unique for every slot in `listed`, then one echo for every slot in `echoed`: the sets
-/// in the head fix the order, so an entry twice or out of order cannot be written down at all.
-inline constexpr std::uint8_t kPlainVersion = 1;
-inline constexpr std::size_t kPlainHeadSize = 94;
+/// then one unique for every slot in `listed`, one tag for every voting file of the record, one
+/// echo for every slot in `echoed`: the sets in the head fix the order, so an entry twice or out of
+/// order cannot be written down at all.
+inline constexpr std::uint8_t kPlainVersion = 2;
+inline constexpr std::size_t kPlainHeadSize = 102;
 inline constexpr std::size_t kPlainSenderAt = 3;  ///< One byte; the datagram's prefix repeats it.
 inline constexpr std::size_t kPlainUniqueSize = 4;
+inline constexpr std::size_t kPlainTagSize = 4;
 inline constexpr std::size_t kPlainEchoSize = 12;
-inline constexpr std::size_t kPlainSizeMax =
-    kPlainHeadSize + kNodesMax * kPlainUniqueSize + (kNodesMax - 1) * kPlainEchoSize;
+inline constexpr std::size_t kPlainSizeMax = kPlainHeadSize + kNodesMax * kPlainUniqueSize +
+                                             kFilesMax * kPlainTagSize +
+                                             (kNodesMax - 1) * kPlainEchoSize;
 
 /// What decode() found; everything but kValid names the first broken rule. The order is the order
 /// of the checks.

@@ -1,5 +1,6 @@
 #include "tests/interaction/cluster.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace css::interaction {
@@ -14,11 +15,69 @@ constexpr Duration kGuardian = std::chrono::microseconds{100};
 
 Cluster::Cluster(const Options& options, OnNotice on_notice, OnFence on_fence)
     : options_(options), on_notice_(std::move(on_notice)), on_fence_(std::move(on_fence)) {
+    core::HeaderOrder first;
+    first.generation = 1;
+    for (unsigned i = 0; i < options.files; ++i) {
+        const FileIndex f = FileIndex::from_index(i);
+        images_[f] = formatted();
+        images_[f].tag = FileTag{++formatted_};
+        first.files.insert(f);
+        first.tags[f] = images_[f].tag;
+    }
+    first.in_use = first.files;
+    for (const FileIndex f : first.files) {
+        images_[f].header = first;
+    }
+}
+
+Cluster::FileImage Cluster::formatted() const {
     SlotView empty;
     empty.heartbeat_verdict = SectorVerdict::kValid;
     empty.ballot_verdict = SectorVerdict::kValid;
     empty.kill_verdict = SectorVerdict::kValid;
-    images_.assign(options.files, FileImage(options.nodes, empty));
+    FileImage image;
+    image.slots.assign(options_.nodes, empty);
+    return image;
+}
+
+void Cluster::add_file(unsigned file, NodeSet nodes) {
+    const FileIndex f = FileIndex::from_index(file);
+    images_[f] = formatted();
+    images_[f].tag = FileTag{++formatted_};
+    for (const NodeNumber n : nodes) {
+        open_file(n, f);
+    }
+}
+
+void Cluster::open_file(NodeNumber n, FileIndex file) {
+    step(n, core::FileOpened{file, images_[file].tag, images_[file].header.generation});
+}
+
+void Cluster::close_file(unsigned file) {
+    for (unsigned n = 1; n <= options_.nodes; ++n) {
+        step(NodeNumber{n}, core::FileClosed{FileIndex::from_index(file)});
+    }
+}
+
+core::ChangeVotingFiles Cluster::change_to(const std::vector<unsigned>& files) const {
+    core::ChangeVotingFiles change;
+    for (const unsigned file : files) {
+        const FileIndex f = FileIndex::from_index(file);
+        change.files.insert(f);
+        change.tags[f] = images_[f].tag;
+    }
+    change.patience = std::chrono::seconds{5};
+    return change;
+}
+
+/// What a daemon finds that looks at every file.
+const core::HeaderOrder& Cluster::newest_header() const {
+    return std::max_element(images_.begin(),
+                            images_.end(),
+                            [](const FileImage& a, const FileImage& b) {
+                                return a.header.generation < b.header.generation;
+                            })
+        ->header;
 }
 
 void Cluster::at(Instant when, std::function<void()> act) {
@@ -34,9 +93,10 @@ void Cluster::start(NodeNumber n) {
     o.slots_used = options_.nodes;
     o.slots_max = options_.nodes;
     o.genesis.parameters = options_.parameters;
-    for (unsigned f = 0; f < options_.files; ++f) {
-        o.genesis.files.insert(FileIndex::from_index(f));
-    }
+    const core::HeaderOrder& header = newest_header();
+    o.genesis.files = header.files;
+    o.genesis.files_generation = header.generation;
+    o.genesis.file_tags = header.tags;
     o.host = HostId{n.value()};
     o.boot = BootId{1};
     o.wall_seconds =
@@ -54,8 +114,8 @@ void Cluster::start(NodeNumber n) {
     me.wake = kForever;
     me.core = std::make_unique<core::Arbiter>(now_, o);
     carry_out(n);
-    for (unsigned f = 0; f < options_.files; ++f) {
-        step(n, core::FileOpened{FileIndex::from_index(f)});
+    for (const FileIndex f : header.in_use) {
+        open_file(n, f);
     }
 }
 
@@ -222,10 +282,12 @@ void Cluster::guard(NodeNumber n, const core::LeaseUpdate& update) {
 
 void Cluster::run_cycle(NodeNumber n, const core::CycleOrder& order) {
     const std::uint64_t life = node(n).life;
-    const auto f = order.file.index();
+    const FileIndex f = order.file;
+    const FileTag tag = images_[f].tag;
     const auto finish = [this, n, life, order, f] {
+        const FileImage& image = images_[f];
         auto views = std::make_shared<std::vector<SlotView>>(
-            images_[f].begin(), images_[f].begin() + static_cast<std::ptrdiff_t>(order.slots));
+            image.slots.begin(), image.slots.begin() + static_cast<std::ptrdiff_t>(order.slots));
         const SlotView& own = (*views)[n.index()];
         core::CycleFinished done;
         done.file = order.file;
@@ -233,24 +295,31 @@ void Cluster::run_cycle(NodeNumber n, const core::CycleOrder& order) {
         done.own_as_written =
             order.own && own.heartbeat == order.own->heartbeat && own.ballot == order.own->ballot;
         done.slots = *views;
+        done.header_generation = image.header.generation;
         at(now_ + kRead, [this, n, life, done, views] {
             if (node(n).life == life) {
                 step(n, done, views);
             }
         });
     };
-    const auto write = [this, n, order, f, finish] {
-        for (const auto& k : order.kills) {
-            images_[f][k.slot.index()].kill = k.block;
-        }
-        if (order.own) {
-            images_[f][n.index()].heartbeat = order.own->heartbeat;
-            images_[f][n.index()].ballot = order.own->ballot;
+    const auto write = [this, n, order, f, tag, finish] {
+        FileImage& image = images_[f];
+        if (image.tag == tag) {  // Else the disk is another one by now.
+            if (order.header && order.header->generation > image.header.generation) {
+                image.header = *order.header;
+            }
+            for (const auto& k : order.kills) {
+                image.slots[k.slot.index()].kill = k.block;
+            }
+            if (order.own) {
+                image.slots[n.index()].heartbeat = order.own->heartbeat;
+                image.slots[n.index()].ballot = order.own->ballot;
+            }
         }
         finish();
     };
     at(now_ + kWrite, [this, n, life, f, write] {
-        if (node(n).hung[static_cast<unsigned>(f)]) {
+        if (node(n).hung[static_cast<unsigned>(f.index())]) {
             node(n).held.push_back(write);
         } else if (node(n).life == life) {
             write();

@@ -41,6 +41,12 @@ public:
     void unhang(NodeNumber n, unsigned file);
     void request(NodeNumber n, const core::OperatorRequest& r);
     void lose_guardian(NodeNumber n);  ///< The daemon finds that one of the two is missing.
+    /// A voting file is formatted at place `file`, not yet named by any record, and opened by
+    /// `nodes`, as their shells do when they hear of it.
+    void add_file(unsigned file, NodeSet nodes);
+    void close_file(unsigned file);  ///< Every node lets go of it.
+    /// The set of these places, as a request of an administrator.
+    [[nodiscard]] core::ChangeVotingFiles change_to(const std::vector<unsigned>& files) const;
     void run(Duration time);
 
     [[nodiscard]] Instant now() const { return now_; }
@@ -69,9 +75,16 @@ private:
             return std::tie(at, order) > std::tie(o.at, o.order);
         }
     };
-    using FileImage = std::vector<SlotView>;
+    struct FileImage {
+        std::vector<SlotView> slots;
+        FileTag tag;
+        core::HeaderOrder header;  ///< Of generation 0: in no set yet.
+    };
 
     void at(Instant when, std::function<void()> act);
+    [[nodiscard]] FileImage formatted() const;
+    [[nodiscard]] const core::HeaderOrder& newest_header() const;
+    void open_file(NodeNumber n, FileIndex file);
     void step(NodeNumber n, const core::Input& input, std::shared_ptr<void> keep = nullptr);
     void carry_out(NodeNumber n);
     void guard(NodeNumber n, const core::LeaseUpdate& update);
@@ -87,7 +100,8 @@ private:
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
     PerNode<Node> nodes_;
     PerNode<NodeSet> deaf_to_;  ///< deaf_to_[b] holds a: b does not hear a.
-    std::vector<FileImage> images_;
+    PerFile<FileImage> images_;
+    std::uint32_t formatted_ = 0;
 };
 
 }  // namespace css::interaction

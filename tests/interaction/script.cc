@@ -174,6 +174,21 @@ void Teller::command(const std::string& line) {
              c().request(n, core::OperatorRequest{++request_, core::SetStandby{on != 0}});
          }},
         {"set", [&] { set(words); }},
+        {"add-file",
+         [&] {
+             const unsigned file = node(words).value();
+             NodeSet nodes;
+             each(words, [&nodes](NodeNumber n) { nodes.insert(n); });
+             c().add_file(file - 1, nodes);
+         }},
+        {"close-file", [&] { c().close_file(node(words).value() - 1); }},
+        {"voting-files",
+         [&] {
+             const NodeNumber n = node(words);
+             std::vector<unsigned> files;
+             each(words, [&files](NodeNumber f) { files.push_back(f.value() - 1); });
+             c().request(n, core::OperatorRequest{++request_, c().change_to(files)});
+         }},
         {"run",
          [&] {
              long ms = 0;

@@ -78,6 +78,9 @@ const char* word(core::RequestResult r) {
         case RequestResult::kNotMember: return "not a member";
         case RequestResult::kBusy: return "busy";
         case RequestResult::kStopped: return "stopped";
+        case RequestResult::kBadFiles: return "bad files";
+        case RequestResult::kFilesNotReady: return "files not ready";
+        case RequestResult::kFilesChanged: return "files changed meanwhile";
     }
     return "?";
 }
@@ -101,6 +104,14 @@ std::string words_of(NodeSet set) {
     std::string text = "{";
     for (const NodeNumber n : set) {
         text += (text.size() > 1 ? " " : "") + std::to_string(n.value());
+    }
+    return text + "}";
+}
+
+std::string words_of(FileSet set) {
+    std::string text = "{";
+    for (const FileIndex f : set) {
+        text += (text.size() > 1 ? " " : "") + std::to_string(f.index() + 1);
     }
     return text + "}";
 }
@@ -147,6 +158,12 @@ std::string words_of(const core::Notice& x) {
             s << "parameters " << x.parameters.misscount.count() << '/'
               << x.parameters.disktimeout.count() << '/' << x.parameters.reboottime.count();
             break;
+        case NoticeKind::kVotingFiles:
+            s << "voting files " << words_of(x.files);
+            if (!x.files_next.empty()) {
+                s << " and " << words_of(x.files_next);
+            }
+            break;
         case NoticeKind::kActive: s << "may act"; break;
         case NoticeKind::kLeaseLost:
             s << "stops: " << word(x.stop);
@@ -157,6 +174,9 @@ std::string words_of(const core::Notice& x) {
         case NoticeKind::kFenced: s << "fenced"; break;
         case NoticeKind::kRequestDone:
             s << "request " << x.request << ' ' << word(x.request_result);
+            if (x.request_result == core::RequestResult::kFilesNotReady) {
+                s << ": node " << node() << " lacks file " << x.file.index() + 1;
+            }
             break;
     }
     return s.str();
@@ -171,6 +191,12 @@ std::string words_of(const core::StatusView& v) {
     if (!(p == v.newest.parameters)) {
         s << ", keeps " << p.misscount.count() << '/' << p.disktimeout.count() << '/'
           << p.reboottime.count();
+    }
+    if (v.newest.files_generation > 1) {
+        s << ", voting files " << words_of(v.newest.files);
+        if (!v.newest.files_next.empty()) {
+            s << " and " << words_of(v.newest.files_next);
+        }
     }
     if (v.siot_in_force) {
         s << ", short lease because of " << words_of(v.lease_limited_by);

@@ -43,10 +43,13 @@ TEST(Codec, GoldenMemberOfThree) {
     h.record.files_next = FileSet{0x4000};
     h.record.proposer = NodeNumber{1};
     h.record.cause = RecordCause::kLinkLost;
+    h.record.files_generation = 9;
+    h.record.file_tags[FileIndex::from_index(1)] = FileTag{0xa1b2c3d4};
+    h.record.file_tags[FileIndex::from_index(14)] = FileTag{0x0f};
     h.echo[NodeNumber{1}] = Echo{Unique{0x65000001}, Sequence{0x1122334455667788}};
     h.echo[NodeNumber{3}] = Echo{Unique{0x65000003}, Sequence{0}};
     const std::string golden =
-        "01"
+        "02"
         "02"
         "02"
         "02"
@@ -67,10 +70,15 @@ TEST(Codec, GoldenMemberOfThree) {
         "0040"
         "01"
         "03"
+        "0900000000000000"
         "01000065"
         "02000065"
         "03000065"
         "ffffff64"
+        "00000000"
+        "d4c3b2a1"
+        "00000000"
+        "0f000000"
         "01000065"
         "8877665544332211"
         "03000065"
@@ -87,7 +95,7 @@ TEST(Codec, GoldenFirstHeartbeatOfJoiner) {
     h.sequence = Sequence{1};
     h.standby = true;
     const std::string golden =
-        "01"
+        "02"
         "01"
         "01"
         "40"
@@ -107,7 +115,8 @@ TEST(Codec, GoldenFirstHeartbeatOfJoiner) {
         "0000"
         "0000"
         "00"
-        "00";
+        "00"
+        "0000000000000000";
     EXPECT_EQ(hex(plain_of(h)), golden);
 }
 
@@ -130,8 +139,10 @@ TEST(Codec, OwnEchoEntryIsLeftOut) {
 
 TEST(Codec, SizesAreThoseOfTheFormat) {
     EXPECT_EQ(plain_of(member_heartbeat(NodeNumber{1}, 3, 5)).size(),
-              kPlainHeadSize + 3 * kPlainUniqueSize + 2 * kPlainEchoSize);
-    EXPECT_EQ(plain_of(member_heartbeat(NodeNumber{7}, 64, 5)).size(), kPlainSizeMax);
+              kPlainHeadSize + 3 * kPlainUniqueSize + 3 * kPlainTagSize + 2 * kPlainEchoSize);
+    Heartbeat largest = member_heartbeat(NodeNumber{7}, 64, 5);
+    largest.record.files = FileSet{(1U << kFilesMax) - 1};
+    EXPECT_EQ(plain_of(largest).size(), kPlainSizeMax);
 }
 
 // A changed byte cannot be noticed here (that is what sealing is for), but it must be refused or
@@ -200,7 +211,7 @@ struct BrokenRule {
 const std::vector<BrokenRule>& broken_rules() {
     static const std::vector<BrokenRule> rules{
         {"version 0", 0, {0}, PlainVerdict::kBadVersion},
-        {"version 2", 0, {2}, PlainVerdict::kBadVersion},
+        {"version 1", 0, {1}, PlainVerdict::kBadVersion},
         {"state 0", 1, {0}, PlainVerdict::kBadState},
         {"state 6", 1, {6}, PlainVerdict::kBadState},
         {"third flag", 2, {4}, PlainVerdict::kBadFlags},
@@ -224,10 +235,10 @@ const std::vector<BrokenRule>& broken_rules() {
         {"next file 15", 91, {0x80}, PlainVerdict::kBadFiles},
         {"proposer 65", 92, {65}, PlainVerdict::kBadProposer},
         {"cause 10", 93, {10}, PlainVerdict::kBadCause},
-        {"unique 0 of node 1", 94, {0, 0, 0, 0}, PlainVerdict::kListedWithoutUnique},
-        {"unique 0 of node 3", 102, {0, 0, 0, 0}, PlainVerdict::kListedWithoutUnique},
-        {"echo of unique 0, node 1", 106, {0, 0, 0, 0}, PlainVerdict::kEchoWithoutUnique},
-        {"echo of unique 0, node 3", 118, {0, 0, 0, 0}, PlainVerdict::kEchoWithoutUnique},
+        {"unique 0 of node 1", 102, {0, 0, 0, 0}, PlainVerdict::kListedWithoutUnique},
+        {"unique 0 of node 3", 110, {0, 0, 0, 0}, PlainVerdict::kListedWithoutUnique},
+        {"echo of unique 0, node 1", 126, {0, 0, 0, 0}, PlainVerdict::kEchoWithoutUnique},
+        {"echo of unique 0, node 3", 138, {0, 0, 0, 0}, PlainVerdict::kEchoWithoutUnique},
     };
     return rules;
 }

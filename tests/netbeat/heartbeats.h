@@ -63,6 +63,10 @@ inline Heartbeat random_heartbeat(Random& random) {
         std::chrono::milliseconds{misscount + 1 + random.below(1'000'000)};
     h.record.files = FileSet{static_cast<std::uint16_t>(random.below(1U << 15))};
     h.record.files_next = FileSet{static_cast<std::uint16_t>(random.below(1U << 15))};
+    h.record.files_generation = random.next();
+    for (const FileIndex f : h.record.files | h.record.files_next) {
+        h.record.file_tags[f] = FileTag{random.unique()};
+    }
     const auto proposer = static_cast<unsigned>(random.below(65));
     h.record.proposer = proposer == 0 ? NodeNumber{} : NodeNumber{proposer};
     h.record.cause = static_cast<RecordCause>(random.below(kRecordCauseMax + 1U));
@@ -82,6 +86,10 @@ inline Heartbeat member_heartbeat(NodeNumber sender, unsigned nodes, std::uint64
     h.complete = true;
     h.record.incarnation = Incarnation{nodes};
     h.record.files = FileSet{7};
+    h.record.files_generation = 1;
+    for (const FileIndex f : h.record.files) {
+        h.record.file_tags[f] = FileTag{0x100U + static_cast<unsigned>(f.index())};
+    }
     h.record.proposer = NodeNumber{1};
     h.record.cause = RecordCause::kJoin;
     for (unsigned number = 1; number <= nodes; ++number) {

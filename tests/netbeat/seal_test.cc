@@ -145,7 +145,9 @@ TEST(Seal, ReplaysOpenAgain) {
 
 TEST(Seal, LargestDatagramNeedsNoFragmentsAnywhere) {
     const Sealer sealer{cluster(1), key(2)};
-    const auto datagram = sealed(sealer, member_heartbeat(kTwo, 64, 5));
+    Heartbeat largest = member_heartbeat(kTwo, 64, 5);
+    largest.record.files = FileSet{(1U << kFilesMax) - 1};
+    const auto datagram = sealed(sealer, largest);
     EXPECT_EQ(datagram.size(), kDatagramSizeMax);
     EXPECT_LE(datagram.size(), 1232U);
 }

@@ -50,14 +50,14 @@ TEST(CoreHost, WithoutACoreNothingIsTaken) {
     CoreHost host{recorder};
     EXPECT_FALSE(host.step(core::Tick{}));
     EXPECT_FALSE(host.status().has_value());
-    host.file_opened(FileIndex{});
+    host.file_opened(core::FileOpened{FileIndex{}});
     EXPECT_TRUE(recorder.order.empty());
 }
 
 TEST(CoreHost, AFileOpenedBeforeTheCoreIsToldToIt) {
     Recorder recorder;
     CoreHost host{recorder};
-    host.file_opened(FileIndex{});
+    host.file_opened(core::FileOpened{FileIndex{}});
     host.begin(options());
     ASSERT_EQ(recorder.cycles.size(), 1U);
     EXPECT_FALSE(recorder.cycles[0].own.has_value());  // The first cycle reads only.
@@ -67,7 +67,7 @@ TEST(CoreHost, AFileOpenedBeforeTheCoreIsToldToIt) {
 TEST(CoreHost, ACycleOfAFormerInstanceHoldsTheFileBack) {
     Recorder recorder;
     CoreHost host{recorder};
-    host.file_opened(FileIndex{});
+    host.file_opened(core::FileOpened{FileIndex{}});
     host.begin(options());
     ASSERT_EQ(recorder.cycles.size(), 1U);
     ASSERT_TRUE(host.step(core::OperatorRequest{1, core::Leave{}}));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/simulator/disks.h"
+#include "tests/simulator/file_sets.h"
 #include "tests/simulator/network.h"
 
 namespace css::sim {
@@ -15,13 +16,8 @@ std::string text_of(Instance instance) {
 
 }  // namespace
 
-Checkers::Checkers(World& world) : world_(world) {
-    Record genesis;
-    genesis.parameters = world.options.initial();
-    for (unsigned f = 0; f < world.options.files; ++f) {
-        genesis.files.insert(FileIndex::from_index(f));
-    }
-    records_.push_back({.seen = true, .at = 0, .record = genesis});
+Checkers::Checkers(World& world, const core::HeaderOrder& first) : world_(world) {
+    records_.push_back({.seen = true, .at = 0, .record = genesis_of(first, world.options)});
     for (SimTime& asked : evict_asked_) {
         asked = kLongAgo;
     }
@@ -77,8 +73,27 @@ void Checkers::check_successor(const Record& before, const Record& after) const 
     if (after.members.empty()) {
         fail("Agreement", "a record without members");
     }
+    check_files(before, after);
     if (!consistent(after.parameters)) {
         fail("Parameters", "a record with time-outs against the rules");
+    }
+}
+
+/// Voting files (PROTOCOL 7): a set begins to count beside the old one and takes over from it, and
+/// a file that counts keeps its place.
+void Checkers::check_files(const Record& before, const Record& after) const {
+    const bool same = after.files == before.files && after.files_next == before.files_next;
+    const bool begins = before.files_next.empty() && after.files == before.files &&
+                        after.files_next.count() % 2 == 1;
+    const bool ends =
+        !before.files_next.empty() && after.files == before.files_next && after.files_next.empty();
+    const bool counted = after.files_generation == before.files_generation + (same ? 0U : 1U);
+    bool keeps = true;
+    for (const FileIndex f : voting::Quorum(before).all() & voting::Quorum(after).all()) {
+        keeps = keeps && before.file_tags[f] == after.file_tags[f];
+    }
+    if (!(same || begins || ends) || !counted || !keeps) {
+        fail("Voting files", "from " + to_text(before) + " to " + to_text(after));
     }
 }
 
@@ -120,11 +135,11 @@ void Checkers::on_send(const Machine& machine, const netbeat::Heartbeat& heartbe
     if (record.incarnation == Incarnation{}) {
         return;
     }
-    const unsigned holding = world_.disks->files_holding(machine.number, record.incarnation);
-    if (holding < world_.options.files / 2 + 1) {
+    const FileSet holding = world_.disks->files_holding(machine.number, record.incarnation);
+    if (!voting::Quorum(record).reached_by(holding)) {
         fail("Durable",
              "R" + std::to_string(record.incarnation.value()) + " is sent, but own H holds it on " +
-                 std::to_string(holding) + " files only");
+                 std::to_string(holding.count()) + " files only");
     }
 }
 

@@ -18,7 +18,8 @@ struct Landed {
 /// and are seen to do, never from what they think. A broken one throws a Violation.
 class Checkers {
 public:
-    explicit Checkers(World& world);
+    /// `first`: the voting files as formatted.
+    Checkers(World& world, const core::HeaderOrder& first);
 
     // What daemons do, as it happens.
     void on_publish(Machine& machine, const voting::Heartbeat& heartbeat);
@@ -47,6 +48,7 @@ private:
 
     void see_record(const Machine& machine, const Record& record);
     void check_successor(const Record& before, const Record& after) const;
+    void check_files(const Record& before, const Record& after) const;
     void check_not_needless(const Record& before, const Record& after);
     [[nodiscard]] bool departure_excused(Instance gone,
                                          const Record& before,

@@ -88,8 +88,15 @@ void print(const Counters& c) {
     });
     print_row(
         "triggers", c.triggers, [](std::size_t i) { return name_of(static_cast<RecordCause>(i)); });
-    constexpr std::array<const char*, 6> kResults{
-        "done", "unknown-node", "conflict", "not-member", "busy", "stopped"};
+    constexpr std::array<const char*, 9> kResults{"done",
+                                                  "unknown-node",
+                                                  "conflict",
+                                                  "not-member",
+                                                  "busy",
+                                                  "stopped",
+                                                  "bad-files",
+                                                  "files-not-ready",
+                                                  "files-changed"};
     print_row("requests", c.request_results, [&](std::size_t i) { return kResults[i]; });
     constexpr std::array<const char*, 3> kExits{"left", "fenced", "again"};
     print_row("exits", c.exits, [&](std::size_t i) { return kExits[i]; });

@@ -17,7 +17,7 @@ struct Counters {
     std::array<std::uint64_t, 7> stop_reasons{};
     std::array<std::uint64_t, 7> start_refusals{};
     std::array<std::uint64_t, kRecordCauseMax + 1> triggers{};  ///< By RecordCause, of decisions.
-    std::array<std::uint64_t, 6> request_results{};
+    std::array<std::uint64_t, 9> request_results{};             ///< By RequestResult.
     std::array<std::uint64_t, kFaultKinds> faults{};
     std::array<std::uint64_t, 3> exits{};
     std::uint64_t runs = 0;

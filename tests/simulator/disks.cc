@@ -21,7 +21,7 @@ FileIndex file_index(unsigned file) {
 
 Disks::Disks(World& world) : world_(world) {
     const unsigned slots = world.options.slots_max;
-    for (unsigned f = 0; f < world.options.files; ++f) {
+    for (unsigned f = 0; f < world.options.places(); ++f) {
         images_.emplace_back(file_index(f), world.options.sector_size, slots);
         saved_.push_back(images_.back().copy());
     }
@@ -58,6 +58,7 @@ void Disks::submit(Machine& machine, const core::CycleOrder& order) {
         request.incarnation = order.own->heartbeat.record.incarnation;
         request.unique = order.own->heartbeat.unique;
     }
+    request.header = order.header;
     request.kill_count = order.kills.size();
     if (request.kills.size() < request.kill_count) {
         request.kills.resize(request.kill_count);
@@ -82,7 +83,7 @@ void Disks::on_land(const Event& event) {
         lose(event.argument);
         return;
     }
-    const bool writes = request.own || request.kill_count != 0;
+    const bool writes = request.own || request.kill_count != 0 || request.header;
     if (writes && fails(request)) {
         request.outcome = core::CycleOutcome::kWriteFailed;
         if (world_.prng_disk.coin()) {
@@ -96,6 +97,10 @@ void Disks::on_land(const Event& event) {
         request.copy.assign(views.begin(), views.end());
         request.copied = true;
         request.as_written = request.own;
+    }
+    if (request.header) {
+        // As it was ordered, however long ago: a late one brings an older header back.
+        images_[request.file].write_header(*request.header);
     }
     land_kills(request);
     const bool misdirected = request.own && path.misdirect_next;
@@ -220,6 +225,9 @@ void Disks::on_done(const Event& event) {
         finished.own_as_written = request.as_written;
         finished.slots =
             request.copied ? std::span<const SlotView>{request.copy} : image.views(request.slots);
+        if (image.header().generation != 0 && (request.header || finished.id % 4 == 0)) {
+            finished.header_generation = image.header().generation;
+        }
     }
     Machine& machine = world_.machines[request.machine];
     // The step may order the next cycle: this request stays in use until then, so that its
@@ -427,6 +435,18 @@ bool Disks::busy(const Machine& machine) const {
 
 // --------------------------------------------------------------------------------- faults
 
+void Disks::format(unsigned file, unsigned version) {
+    before_change(file);
+    images_[file] = VotingImage{
+        file_index(file), world_.options.sector_size, world_.options.slots_max, version};
+    landed_[file] = {};
+}
+
+bool Disks::reachable(const Machine& machine, unsigned file) const {
+    const Path& path = paths_[machine.index * images_.size() + file];
+    return std::max({path.hang_until, path.error_until, hangs_[file]}) <= world_.now;
+}
+
 void Disks::wipe(unsigned file) {
     before_change(file);
     images_[file].wipe();
@@ -442,7 +462,11 @@ void Disks::save_copy(unsigned file) {
 }
 
 bool Disks::restore(unsigned file) {
+    const FileSet named = voting::Quorum(world_.checkers->newest()).all();
     for (unsigned other = 0; other < images_.size(); ++other) {
+        if (!named.contains(file_index(other))) {
+            continue;
+        }
         for (std::size_t i = 0; i < images_[file].slots(); ++i) {
             const NodeNumber n = NodeNumber::from_index(i);
             const SlotView& lost = images_[file].view(n);
@@ -484,12 +508,12 @@ bool Disks::path_well(unsigned machine) const {
     return true;
 }
 
-unsigned Disks::files_holding(NodeNumber slot, Incarnation incarnation) const {
-    unsigned count = 0;
-    for (const PerNode<Incarnation>& landed : landed_) {
-        count += landed[slot] >= incarnation ? 1U : 0U;
+FileSet Disks::files_holding(NodeNumber slot, Incarnation incarnation) const {
+    FileSet files;
+    for (unsigned f = 0; f < landed_.size(); ++f) {
+        files.assign(file_index(f), landed_[f][slot] >= incarnation);
     }
-    return count;
+    return files;
 }
 
 }  // namespace css::sim

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -50,6 +51,10 @@ public:
     [[nodiscard]] bool insane(unsigned file) const {
         return (world_.options.insane_files >> file & 1U) != 0;
     }
+    /// Another file at this place. Nobody has the former one open.
+    void format(unsigned file, unsigned version);
+    /// Whether a daemon on this machine could read the file now.
+    [[nodiscard]] bool reachable(const Machine& machine, unsigned file) const;
     void wipe(unsigned file);
     void replace(unsigned file);
     void save_copy(unsigned file);
@@ -59,9 +64,10 @@ public:
     void heal();
     [[nodiscard]] bool path_well(unsigned machine) const;
 
-    /// On how many files an own H of this slot with this or a later record has landed.
-    [[nodiscard]] unsigned files_holding(NodeNumber slot, Incarnation incarnation) const;
-    [[nodiscard]] const VotingImage& image(unsigned file) const { return images_[file]; }
+    /// On which files an own H of this slot with this or a later record has landed.
+    [[nodiscard]] FileSet files_holding(NodeNumber slot, Incarnation incarnation) const;
+    [[nodiscard]] const VotingImage& image(FileIndex file) const { return images_[file.index()]; }
+    [[nodiscard]] VotingImage& image(FileIndex file) { return images_[file.index()]; }
 
 private:
     struct Kill {
@@ -81,6 +87,7 @@ private:
         std::uint8_t file = 0;
         unsigned slots = 0;
         std::uint64_t id = 0;
+        std::optional<core::HeaderOrder> header;
         NodeNumber self;
         Incarnation incarnation;
         Unique unique;

@@ -21,6 +21,7 @@ enum class EventKind : std::uint8_t {
     kIoDone,
     kLeaseAck,
     kFileOpen,
+    kFileClose,
     kClientsGone,  ///< The daemon hears that its clients are gone.
     kFenceResult,
     kRequest,

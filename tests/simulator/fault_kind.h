@@ -49,8 +49,9 @@ enum class FaultKind : std::uint8_t {
     kParameters,
     kStandby,
     kWeight,
+    kVotingFiles,  ///< Last: drawn by itself.
 };
-inline constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::kWeight) + 1;
+inline constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::kVotingFiles) + 1;
 
 /// What a fault of a kind is about.
 enum class FaultScope : std::uint8_t { kCluster, kNode, kPair, kPath, kFile };
@@ -103,6 +104,7 @@ inline constexpr std::array<FaultInfo, kFaultKinds> kFaults{{
     {FaultKind::kParameters, "parameters", FaultScope::kNode},
     {FaultKind::kStandby, "standby", FaultScope::kNode},
     {FaultKind::kWeight, "weight", FaultScope::kNode},
+    {FaultKind::kVotingFiles, "voting-files", FaultScope::kNode},
 }};
 static_assert([] {
     for (std::size_t i = 0; i < kFaults.size(); ++i) {

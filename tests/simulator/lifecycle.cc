@@ -4,6 +4,7 @@
 
 #include "tests/simulator/disks.h"
 #include "tests/simulator/fencing.h"
+#include "tests/simulator/file_sets.h"
 #include "tests/simulator/network.h"
 #include "tests/simulator/runtime.h"
 
@@ -73,13 +74,18 @@ void Lifecycle::on_start_daemon(Machine& machine) {
         start_daemon_at(machine, world_.now + kPoll);
         return;
     }
-    create_daemon(machine, former_gone);
+    const std::optional<core::HeaderOrder> header = world_.file_sets->found_by(machine);
+    if (!header) {
+        start_daemon_at(machine, world_.now + kPoll);
+        return;
+    }
+    create_daemon(machine, former_gone, *header);
     if (!former_gone) {
         start_daemon_at(machine, world_.now + kPoll);
     }
 }
 
-void Lifecycle::create_daemon(Machine& machine, bool former_gone) {
+void Lifecycle::create_daemon(Machine& machine, bool former_gone, const core::HeaderOrder& header) {
     core::ArbiterOptions options;
     options.self = machine.number;
     for (const NodeNumber n : world_.options.numbers) {
@@ -87,7 +93,7 @@ void Lifecycle::create_daemon(Machine& machine, bool former_gone) {
     }
     options.slots_used = world_.options.numbers.back().value();
     options.slots_max = world_.options.slots_max;
-    options.genesis = genesis();
+    options.genesis = genesis_of(header, world_.options);
     options.host = machine.host;
     options.boot = machine.boot;
     options.wall_seconds = static_cast<std::uint32_t>(kWallStart + world_.now / 1'000'000'000 +
@@ -112,41 +118,15 @@ void Lifecycle::create_daemon(Machine& machine, bool former_gone) {
                       "DAEMON",
                       "starts%s",
                       former_gone ? "" : ", former life not known to be gone");
-    for (unsigned f = 0; f < world_.options.files; ++f) {
+    for (const FileIndex f : header.in_use) {
         world_.at(world_.now + world_.prng_host.log_range(100'000, 50'000'000),
                   EventKind::kFileOpen,
                   machine.index,
                   life,
                   0,
-                  FileIndex::from_index(f));
+                  f);
     }
     world_.runtime->step(machine, core::Tick{});
-}
-
-Record Lifecycle::genesis() const {
-    Record record;
-    record.parameters = world_.options.initial();
-    for (unsigned f = 0; f < world_.options.files; ++f) {
-        record.files.insert(FileIndex::from_index(f));
-    }
-    return record;
-}
-
-void Lifecycle::on_file_open(Machine& machine, const Event& event) {
-    const FileIndex file = FileIndex::from_index(event.file);
-    const Path& path = world_.disks->path(machine.index, event.file);
-    const bool reachable =
-        std::max({path.hang_until, path.error_until, world_.disks->file_hang(event.file)}) <=
-        world_.now;
-    // The lock on the slot is held until the last request of the former daemon has ended.
-    if (!reachable || world_.disks->busy(machine, file)) {
-        Event later = event;
-        later.time = world_.now + kPoll;
-        world_.queue.push(later);
-        return;
-    }
-    machine.daemon.opened.insert(file);
-    world_.runtime->step(machine, core::FileOpened{.file = file});
 }
 
 // ---------------------------------------------------------------------------------- deaths

@@ -15,7 +15,6 @@ public:
     void on_boot(Machine& machine, const Event& event);
     void start_daemon_at(Machine& machine, SimTime time);
     void on_start_daemon(Machine& machine);
-    void on_file_open(Machine& machine, const Event& event);
 
     void daemon_exits(Machine& machine, const core::Exit& exit);
     void daemon_killed(Machine& machine);
@@ -32,9 +31,8 @@ public:
     [[nodiscard]] bool guest_on() const { return world_.machines.back().on; }
 
 private:
-    void create_daemon(Machine& machine, bool former_gone);
+    void create_daemon(Machine& machine, bool former_gone, const core::HeaderOrder& header);
     void forget_daemon(Machine& machine);
-    [[nodiscard]] Record genesis() const;
 
     World& world_;
     std::uint64_t boots_ = 0;

@@ -70,7 +70,14 @@ constexpr std::array<std::string_view, kMutationMax + 1> kNames{"none",
                                                                 "e5-at-once",
                                                                 "e6-any-read",
                                                                 "no-promise",
-                                                                "promise-by-write"};
+                                                                "promise-by-write",
+                                                                "files-without-joint",
+                                                                "files-alone-at-once",
+                                                                "files-alone-incomplete",
+                                                                "files-alone-unpublished",
+                                                                "files-no-floor",
+                                                                "files-by-place",
+                                                                "e3-reads-before-set"};
 
 /// What a worker tells its parent; the seed is there also when the core aborted in it.
 struct Progress {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <span>
 
 #include "cssd/base/check.h"
 #include "tests/simulator/prng.h"
@@ -115,7 +116,8 @@ void draw_timings(Prng& prng, Options& options) {
 /// Each run uses some kinds only: a run with all of them never gets anywhere interesting.
 void draw_mix(Prng& prng, Options& options) {
     const std::uint64_t density = static_cast<std::uint64_t>(prng.range(1, 8));
-    for (std::uint8_t& share : options.mix) {
+    // Changes of the voting files are drawn by themselves.
+    for (std::uint8_t& share : std::span{options.mix}.first(kFaultKinds - 1)) {
         const bool used = prng.chance(density, 8);
         const std::int64_t drawn = prng.range(1, 10);
         share = static_cast<std::uint8_t>(used ? drawn : 0);
@@ -146,6 +148,18 @@ void override_mix(const std::string& names, Options& options) {
     }
 }
 
+/// From a stream of its own, so that what is drawn else for a seed stays as it is.
+void draw_spare_files(const std::string& faults, Options& options) {
+    Prng prng{options.seed, 8};
+    std::uint8_t& share = options.mix[static_cast<std::size_t>(FaultKind::kVotingFiles)];
+    if (faults.empty() && prng.chance(1, 3)) {
+        share = static_cast<std::uint8_t>(prng.log_range(1, 12));
+    }
+    if (share != 0) {
+        options.spare_files = static_cast<unsigned>(prng.range(2, 6));
+    }
+}
+
 }  // namespace
 
 Parameters Options::largest() const {
@@ -163,11 +177,12 @@ std::string Options::describe() const {
     const auto& p = initial();
     std::snprintf(line.data(),
                   line.size(),
-                  "nodes=%u files=%u sector=%zu interconnects=%u misscount=%lldms "
+                  "nodes=%u files=%u+%u sector=%zu interconnects=%u misscount=%lldms "
                   "disktimeout=%lldms reboottime=%lldms changes=%zu fence=%s%s loss=%u dup=%u "
                   "reorder=%u stall=%u split=%u insane=%x phase=%.1fs%s ",
                   nodes(),
                   files,
+                  spare_files,
                   sector_size,
                   interconnects,
                   static_cast<long long>(p.misscount.count()),
@@ -222,6 +237,7 @@ Options draw_options(std::uint64_t seed, const Overrides& over) {
         options.fault_phase = over.fault_phase_ms * kMs;
     }
     override_mix(over.faults, options);
+    draw_spare_files(over.faults, options);
     options.schedule = draw_schedule(options);
     options.again = "--replay " + std::to_string(seed) + over.words();
     return options;

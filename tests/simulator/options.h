@@ -24,6 +24,7 @@ struct Options {
     std::vector<std::uint32_t> weights;  ///< Of the nodes, in the order of `numbers`.
     unsigned slots_max = 64;             ///< Slots of each voting file.
     unsigned files = 3;
+    unsigned spare_files = 0;  ///< Places for files that are added later.
     std::size_t sector_size = 512;
     unsigned interconnects = 1;
     /// [0] is in force at first; changes take single time-outs from the others.
@@ -49,6 +50,7 @@ struct Options {
     std::vector<FaultAction> schedule;  ///< By time; drawn from the above, or read from a file.
 
     [[nodiscard]] unsigned nodes() const { return static_cast<unsigned>(numbers.size()); }
+    [[nodiscard]] unsigned places() const { return files + spare_files; }
     [[nodiscard]] const Parameters& initial() const { return palette.front(); }
     /// The largest of each time-out that the run may use.
     [[nodiscard]] Parameters largest() const;

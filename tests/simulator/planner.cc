@@ -5,6 +5,7 @@
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/fencing.h"
+#include "tests/simulator/file_sets.h"
 #include "tests/simulator/lifecycle.h"
 #include "tests/simulator/network.h"
 #include "tests/simulator/runtime.h"
@@ -135,7 +136,7 @@ void Planner::disk_fault(const FaultAction& action, Prng& prng) {
         path.hang_until = until;
     } else if (action.kind == FaultKind::kHangNode) {
         const std::uint64_t which = prng.next();
-        for (unsigned f = 0; f < world_.options.files; ++f) {
+        for (unsigned f = 0; f < world_.options.places(); ++f) {
             if ((which >> f & 1U) != 0) {
                 world_.disks->path(action.a, f).hang_until = until;
             }
@@ -290,6 +291,12 @@ void Planner::request_fault(const FaultAction& action, Prng& prng) {
         world_.checkers->on_eviction_asked(victim);
     } else if (action.kind == FaultKind::kParameters) {
         set_parameters(machine, prng);
+        return;
+    } else if (action.kind == FaultKind::kVotingFiles) {
+        if (const auto change = world_.file_sets->draw_change(machine, prng)) {
+            request.what = *change;
+            ask(machine, request);
+        }
         return;
     } else if (action.kind == FaultKind::kStandby) {
         const bool standby = prng.coin();

@@ -82,6 +82,10 @@ void check_quiet(Simulation& sim) {
     const Incarnation before = sim.checkers.newest().incarnation;
     const SimTime wait = 2 * Duration{sim.world.options.largest().misscount}.count();
     sim.run_until(sim.world.now + wait);
+    if (!sim.checkers.newest().files_next.empty()) {
+        not_live("Progress",
+                 "a change of the voting files does not end: " + to_text(sim.checkers.newest()));
+    }
     if (sim.checkers.newest().incarnation != before) {
         // Parameter changes that wait for their moment may still come; departures may not.
         if (!sim.all_in()) {

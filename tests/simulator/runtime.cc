@@ -6,6 +6,7 @@
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/fencing.h"
+#include "tests/simulator/file_sets.h"
 #include "tests/simulator/lifecycle.h"
 #include "tests/simulator/network.h"
 
@@ -195,6 +196,9 @@ void Runtime::count(const Machine& machine, const core::Notice& notice) {
     world_.trace.mix(notice.members.bits() ^ notice.incarnation.value() << 32U ^
                      notice.unique.value());
     world_.checkers->on_notice(machine, notice);
+    if (notice.kind == core::NoticeKind::kVotingFiles) {
+        world_.file_sets->on_change(machine, notice);
+    }
     if (world_.trace.on()) {
         world_.trace.line(world_.now,
                           static_cast<int>(machine.index),

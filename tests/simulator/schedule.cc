@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <span>
 
 #include "tests/simulator/options.h"
 #include "tests/simulator/prng.h"
@@ -19,13 +20,27 @@ FaultKind draw_kind(Prng& prng, const Options& options, unsigned shares) {
     return static_cast<FaultKind>(kind);
 }
 
+/// As many as their share, from a stream of their own.
+void draw_file_changes(const Options& options, std::vector<FaultAction>& schedule) {
+    Prng prng{options.seed, 9};
+    for (unsigned i = options.mix[static_cast<std::size_t>(FaultKind::kVotingFiles)]; i > 0; --i) {
+        FaultAction action;
+        action.at = prng.range(0, options.fault_phase - 1);
+        action.kind = FaultKind::kVotingFiles;
+        action.a = prng.index(options.nodes());
+        action.b = action.a;
+        action.salt = prng.next();
+        schedule.push_back(action);
+    }
+}
+
 }  // namespace
 
 std::vector<FaultAction> draw_schedule(const Options& options) {
     std::vector<FaultAction> schedule;
     Prng prng{options.seed, 5};
     unsigned shares = 0;
-    for (const std::uint8_t share : options.mix) {
+    for (const std::uint8_t share : std::span{options.mix}.first(kFaultKinds - 1)) {
         shares += share;
     }
     const SimTime misscount = Duration{options.initial().misscount}.count();
@@ -41,12 +56,13 @@ std::vector<FaultAction> draw_schedule(const Options& options) {
         action.kind = draw_kind(prng, options, shares);
         action.a = prng.index(options.nodes());
         action.b = prng.index(options.nodes());
-        action.file = prng.index(options.files);
+        action.file = prng.index(options.places());
         const SimTime longest = prng.chance(1, 8) ? 8 * misscount : 2 * misscount;
         action.duration = std::min(prng.log_range(misscount / 50, longest), end - time);
         action.salt = prng.next();
         schedule.push_back(action);
     }
+    draw_file_changes(options, schedule);
     return schedule;
 }
 

@@ -23,6 +23,7 @@ void each_value(Run& run, Visit visit) {
     visit("seed", run.seed);
     visit("slots-max", run.slots_max);
     visit("files", run.files);
+    visit("spare-files", run.spare_files);
     visit("sector-size", run.sector_size);
     visit("interconnects", run.interconnects);
     visit("fence", run.fence);
@@ -213,14 +214,16 @@ const char* problem_of(const Options& run) {
     if (run.palette.empty()) {
         return "it needs `parameters`";
     }
-    if (run.files == 0 || run.files > kFilesMax || run.files % 2 == 0 || run.interconnects == 0 ||
+    if (run.files == 0 || run.files > kFilesMax || run.spare_files > kFilesMax - run.files ||
+        run.files % 2 == 0 || run.interconnects == 0 ||
         (run.sector_size != 512 && run.sector_size != 4096) || run.slots_max > kNodesMax ||
         run.slots_max < run.numbers.back().value()) {
-        return "it needs an odd count of `files` up to 15, `interconnects`, `sector-size` 512 or "
+        return "it needs an odd count of `files` up to 15, with `spare-files`, `interconnects`, "
+               "`sector-size` 512 or "
                "4096, and `slots-max` for all numbers, up to 64";
     }
     for (const FaultAction& fault : run.schedule) {
-        if (fault.a >= run.nodes() || fault.b >= run.nodes() || fault.file >= run.files) {
+        if (fault.a >= run.nodes() || fault.b >= run.nodes() || fault.file >= run.places()) {
             return "a fault is about a machine or file that is not there";
         }
         if (fault.at >= run.fault_phase) {

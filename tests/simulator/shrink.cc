@@ -117,10 +117,21 @@ private:
         return any;
     }
 
+    static void forget_missing_files(Options& o) {
+        std::erase_if(o.schedule, [&](const FaultAction& fault) {
+            const FaultScope scope = info(fault.kind).scope;
+            return fault.file >= o.places() &&
+                   (scope == FaultScope::kPath || scope == FaultScope::kFile);
+        });
+        for (FaultAction& fault : o.schedule) {
+            fault.file = std::min(fault.file, o.places() - 1);
+        }
+    }
+
     /// One option after the other at its plainest.
     bool simplify() {
         using Change = void (*)(Options&);
-        constexpr std::array<Change, 15> kChanges{
+        constexpr std::array<Change, 16> kChanges{
             [](Options& o) { o.final_partition = false; },
             [](Options& o) { o.stall_permille = 0; },
             [](Options& o) { o.split_permille = 0; },
@@ -142,16 +153,13 @@ private:
             },
             [](Options& o) {
                 o.files -= o.files > 1 ? 2 : 0;
-                std::erase_if(o.schedule, [&](const FaultAction& fault) {
-                    const FaultScope scope = info(fault.kind).scope;
-                    return fault.file >= o.files &&
-                           (scope == FaultScope::kPath || scope == FaultScope::kFile);
-                });
-                for (FaultAction& fault : o.schedule) {
-                    fault.file = std::min(fault.file, o.files - 1);
-                }
                 o.insane_files =
                     static_cast<std::uint16_t>(o.insane_files & ((1U << o.files) - 1U));
+                forget_missing_files(o);
+            },
+            [](Options& o) {
+                o.spare_files -= o.spare_files > 0 ? 1 : 0;
+                forget_missing_files(o);
             }};
         bool any = false;
         for (const Change change : kChanges) {

@@ -15,7 +15,8 @@ Simulation::Simulation(const Options& options, Counters& counters)
       fencing(world),
       runtime(world),
       lifecycle(world),
-      checkers(world),
+      file_sets(world, disks),
+      checkers(world, file_sets.first()),
       planner(world) {
     world.network = &network;
     world.disks = &disks;
@@ -23,6 +24,7 @@ Simulation::Simulation(const Options& options, Counters& counters)
     world.runtime = &runtime;
     world.lifecycle = &lifecycle;
     world.checkers = &checkers;
+    world.file_sets = &file_sets;
     lifecycle.create_machines();
 }
 
@@ -54,6 +56,7 @@ void Simulation::dispatch(Event event) {
         case EventKind::kIoDone:
         case EventKind::kLeaseAck:
         case EventKind::kFileOpen:
+        case EventKind::kFileClose:
         case EventKind::kClientsGone:
         case EventKind::kFenceResult:
         case EventKind::kRequest:
@@ -166,7 +169,9 @@ void Simulation::dispatch_daemon(Machine& machine, const Event& event) {
     } else if (event.kind == EventKind::kLeaseAck) {
         runtime.step(machine, core::LeaseAcknowledged{.serial = event.argument});
     } else if (event.kind == EventKind::kFileOpen) {
-        lifecycle.on_file_open(machine, event);
+        file_sets.on_file_open(machine, event);
+    } else if (event.kind == EventKind::kFileClose) {
+        file_sets.on_file_close(machine, event);
     } else if (event.kind == EventKind::kClientsGone) {
         runtime.step(machine, core::ClientsGone{});
     } else if (event.kind == EventKind::kFenceResult) {

@@ -5,6 +5,7 @@
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/fencing.h"
+#include "tests/simulator/file_sets.h"
 #include "tests/simulator/lifecycle.h"
 #include "tests/simulator/network.h"
 #include "tests/simulator/planner.h"
@@ -47,6 +48,7 @@ public:
     Fencing fencing;
     Runtime runtime;
     Lifecycle lifecycle;
+    FileSets file_sets;
     Checkers checkers;
     Planner planner;
 

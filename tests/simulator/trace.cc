@@ -101,11 +101,11 @@ std::string to_text(const core::Notice& notice) {
 
 const char* name_of(core::NoticeKind kind) {
     constexpr std::array<const char*, core::kNoticeKindMax + 1> kNames{
-        "start-refused", "instance-started", "suspect",      "in-doubt",    "link-lost",
-        "link-restored", "file-warning",     "file-offline", "file-online", "quorum-lost",
-        "ballot",        "decided",          "joined",       "left",        "evict",
-        "confirmed",     "complete",         "parameter",    "active",      "lease-lost",
-        "fenced",        "request-done"};
+        "start-refused", "instance-started", "suspect",      "in-doubt",     "link-lost",
+        "link-restored", "file-warning",     "file-offline", "file-online",  "quorum-lost",
+        "ballot",        "decided",          "joined",       "left",         "evict",
+        "confirmed",     "complete",         "parameter",    "voting-files", "active",
+        "lease-lost",    "fenced",           "request-done"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 

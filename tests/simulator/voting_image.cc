@@ -8,18 +8,19 @@
 namespace css::sim {
 namespace {
 
-voting::SectorIdentity identity_of(FileIndex file, std::size_t sector_size) {
+voting::SectorIdentity identity_of(FileIndex file, std::size_t sector_size, unsigned version) {
     voting::SectorIdentity identity;
     identity.cluster.bytes.fill(std::byte{0xc5});
     identity.file.bytes.fill(std::byte{static_cast<unsigned char>(file.index() + 1)});
+    identity.file.bytes[1] = std::byte{static_cast<unsigned char>(version)};
     identity.sector_size = sector_size;
     return identity;
 }
 
 }  // namespace
 
-VotingImage::VotingImage(FileIndex file, std::size_t sector_size, unsigned slots)
-    : identity_(identity_of(file, sector_size)),
+VotingImage::VotingImage(FileIndex file, std::size_t sector_size, unsigned slots, unsigned version)
+    : identity_(identity_of(file, sector_size, version)),
       layout_(sector_size),
       raw_(layout_.slots(slots).end()),
       views_(slots) {
@@ -63,18 +64,21 @@ SlotView VotingImage::misread(const voting::SectorIdentity& identity,
 
 void VotingImage::wipe() {
     std::fill(raw_.begin(), raw_.end(), std::byte{0});
+    header_ = {};
     decode_all();
 }
 
 void VotingImage::replace() {
     voting::SectorIdentity other = identity_;
     other.file.bytes[0] ^= std::byte{0x80};
+    header_ = {};
     format(other);
 }
 
 void VotingImage::restore(const std::vector<std::byte>& old) {
     CSS_CHECK(old.size() == raw_.size());
     raw_ = old;
+    header_ = header_copied_;
     decode_all();
 }
 

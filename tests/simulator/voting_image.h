@@ -5,7 +5,9 @@
 #include <span>
 #include <vector>
 
+#include "cssd/core/io.h"
 #include "voting/format/codec.h"
+#include "voting/format/header.h"
 #include "voting/format/layout.h"
 
 namespace css::sim {
@@ -14,10 +16,14 @@ namespace css::sim {
 /// they change, once for all readers; each reader would decode the same bytes to the same views.
 class VotingImage {
 public:
-    /// A formatted file with `slots` slots.
-    VotingImage(FileIndex file, std::size_t sector_size, unsigned slots);
+    /// A formatted file with `slots` slots. `version` tells the files apart that had a place.
+    VotingImage(FileIndex file, std::size_t sector_size, unsigned slots, unsigned version = 0);
 
     [[nodiscard]] const voting::SectorIdentity& identity() const { return identity_; }
+    [[nodiscard]] FileTag tag() const { return voting::tag_of(identity_.file); }
+    /// What the header says; of generation 0: it is unreadable, or was in no set yet.
+    [[nodiscard]] const core::HeaderOrder& header() const { return header_; }
+    void write_header(const core::HeaderOrder& header) { header_ = header; }
     [[nodiscard]] std::size_t sector_size() const { return layout_.sector_size(); }
     [[nodiscard]] unsigned slots() const { return static_cast<unsigned>(views_.size()); }
     [[nodiscard]] std::span<const SlotView> views(unsigned slots) const {
@@ -38,7 +44,10 @@ public:
     void wipe();
     /// Formatted again, as another file: readers still expect the old one.
     void replace();
-    [[nodiscard]] std::vector<std::byte> copy() const { return raw_; }
+    [[nodiscard]] std::vector<std::byte> copy() {
+        header_copied_ = header_;
+        return raw_;
+    }
     void restore(const std::vector<std::byte>& old);
 
 private:
@@ -50,6 +59,8 @@ private:
     voting::Layout layout_;
     std::vector<std::byte> raw_;
     std::vector<SlotView> views_;
+    core::HeaderOrder header_;
+    core::HeaderOrder header_copied_;
 };
 
 }  // namespace css::sim

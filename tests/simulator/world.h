@@ -25,6 +25,7 @@ struct Violation {
 class Checkers;
 class Disks;
 class Fencing;
+class FileSets;
 class Lifecycle;
 class Network;
 class Runtime;
@@ -53,6 +54,7 @@ struct World {
     Checkers* checkers = nullptr;
     Disks* disks = nullptr;
     Fencing* fencing = nullptr;
+    FileSets* file_sets = nullptr;
     Lifecycle* lifecycle = nullptr;
     Network* network = nullptr;
     Runtime* runtime = nullptr;

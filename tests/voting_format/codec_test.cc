@@ -130,7 +130,7 @@ TYPED_TEST(SectorCodec, EveryByteOfTheEnvelopeChangedHasItsVerdict) {
 TYPED_TEST(SectorCodec, UnusedContentsMustBeZero) {
     const SectorIdentity identity = samples::identity(512);
     Sector sector = encoded(identity, kSlot, Codec<TypeParam>::sample());
-    for (std::size_t i = kContentsOffset + 364; i < kChecksumOffset; ++i) {
+    for (std::size_t i = kContentsOffset + 432; i < kChecksumOffset; ++i) {
         sector[i] = std::byte{1};
         samples::reseal(sector);
         EXPECT_EQ(verdict_of<TypeParam>(identity, kSlot, sector), SectorVerdict::kMalformed);

@@ -121,6 +121,10 @@ Record random_record(Random& random) {
         unique = Unique{any<std::uint32_t>(random) | 1};
     }
     record.proposer = any_node(random);
+    record.files_generation = any<std::uint64_t>(random);
+    for (const FileIndex f : record.files | record.files_next) {
+        record.file_tags[f] = FileTag{any<std::uint32_t>(random)};
+    }
     return record;
 }
 

@@ -12,7 +12,7 @@ constexpr std::size_t kHeartbeatSize =
     4 + 1 + 1 + 1 + 1 + 4 + kParametersSize + 8 + 8 + 8 + 8 + 8 + 8 + kRecordSize;
 constexpr std::size_t kBallotSize = 8 + 8 + 8 + kRecordSize;
 constexpr std::size_t kKillSize = 4 + 1 + 1 + 1 + 1 + 8;
-static_assert(kHeartbeatSize == 364);
+static_assert(kHeartbeatSize == 432);
 static_assert(kHeartbeatSize <= kContentsSize);
 static_assert(kBallotSize <= kContentsSize);
 static_assert(kKillSize <= kContentsSize);

@@ -44,6 +44,13 @@ bool is_consistent(FileSet files) {
 }
 
 bool is_consistent(const Record& record) {
+    const FileSet named = record.files | record.files_next;
+    for (std::size_t i = 0; i < kFilesMax; ++i) {
+        const FileIndex f = FileIndex::from_index(i);
+        if (record.file_tags[f] != FileTag{} && !named.contains(f)) {
+            return false;
+        }
+    }
     if (!is_consistent(record.parameters) || !is_consistent(record.files) ||
         !is_consistent(record.files_next) ||
         static_cast<std::uint8_t>(record.cause) > kRecordCauseMax) {
@@ -75,6 +82,10 @@ void put_record(const Record& record, FieldWriter& to) {
     to.put(static_cast<std::uint8_t>(record.proposer.value()));
     to.put(static_cast<std::uint8_t>(record.cause));
     to.skip(2);
+    to.put(record.files_generation);
+    for (const FileTag tag : record.file_tags) {
+        to.put(tag.value());
+    }
 }
 
 Record get_record(FieldReader& from) {
@@ -90,6 +101,10 @@ Record get_record(FieldReader& from) {
     record.proposer = from.get_node();
     record.cause = static_cast<RecordCause>(from.get<std::uint8_t>());
     from.skip_zeros(2);
+    record.files_generation = from.get<std::uint64_t>();
+    for (FileTag& tag : record.file_tags) {
+        tag = FileTag{from.get<std::uint32_t>()};
+    }
     return record;
 }
 

@@ -8,9 +8,9 @@
 namespace css::voting {
 
 inline constexpr std::size_t kParametersSize = 3 * 4;
-inline constexpr std::size_t kRecordSize =
-    8 + 8 + 4 * std::size_t{kNodesMax} + kParametersSize + 2 + 2 + 1 + 1 + 2;
-static_assert(kRecordSize == 292);
+inline constexpr std::size_t kRecordSize = 8 + 8 + 4 * std::size_t{kNodesMax} + kParametersSize +
+                                           2 + 2 + 1 + 1 + 2 + 8 + 4 * std::size_t{kFilesMax};
+static_assert(kRecordSize == 360);
 
 /// Each time-out is 1 ms to 2^32-1 ms. Which combinations are wise is validate()'s business.
 [[nodiscard]] bool is_consistent(const Parameters& parameters);

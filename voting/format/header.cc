@@ -130,10 +130,19 @@ bool looks_like_header(std::span<const std::byte, kHeaderSize> bytes) {
     return has_magic(bytes);
 }
 
+FileTag tag_of(const FileUid& file) {
+    FieldReader from{std::span{file.bytes}};
+    return FileTag{from.get<std::uint32_t>()};
+}
+
 Record genesis_record(const Header& header) {
     Record record;
     record.parameters = header.parameters;
     record.files = header.files;
+    record.files_generation = header.generation;
+    for (const FileIndex f : header.files) {
+        record.file_tags[f] = tag_of(header.table[f.index()].uid);
+    }
     return record;
 }
 

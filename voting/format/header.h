@@ -57,6 +57,8 @@ void encode_header(const Header& header, std::span<std::byte, kHeaderSize> bytes
 /// True when the bytes begin as one of our headers does, however damaged the rest is.
 [[nodiscard]] bool looks_like_header(std::span<const std::byte, kHeaderSize> bytes);
 
+/// The first four bytes of a FUID, as a record names the file.
+[[nodiscard]] FileTag tag_of(const FileUid& file);
 /// R_0: no members, the parameters and files of the header.
 [[nodiscard]] Record genesis_record(const Header& header);
 /// The file's own place in its table; nothing when the file was taken out of the set.

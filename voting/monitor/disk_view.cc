@@ -140,6 +140,10 @@ void DiskView::note_drops(const Record& record, NodeSet former, const DropScan& 
     }
 }
 
+void DiskView::forget(FileIndex file) {
+    std::fill(slots_[file].begin(), slots_[file].end(), SlotOnFile{});
+}
+
 FileSet DiskView::read_since(FileSet files, NodeNumber n, Instant since) const {
     FileSet found;
     for (const FileIndex f : files) {

@@ -79,6 +79,9 @@ public:
     };
     void note_drops(const Record& record, NodeSet former, const DropScan& scan);
 
+    /// Another file has the place: nothing that was read there counts for it.
+    void forget(FileIndex file);
+
     [[nodiscard]] const SlotOnFile& at(FileIndex file, NodeNumber n) const {
         return slots_[file][n.index()];
     }

@@ -38,6 +38,17 @@ public:
         return next_.empty() ? a : std::min(a, latest_reached_in(next_, value_of));
     }
 
+    /// The same, where each set as a whole has a value at or after its floor.
+    template <class Value>
+    [[nodiscard]] Instant latest_reached(Value&& value_of,
+                                         Instant files_floor,
+                                         Instant next_floor) const {
+        const Instant a = std::max(latest_reached_in(files_, value_of), files_floor);
+        return next_.empty()
+                   ? a
+                   : std::min(a, std::max(latest_reached_in(next_, value_of), next_floor));
+    }
+
     friend constexpr bool operator==(const Quorum&, const Quorum&) = default;
 
 private:
