@@ -59,7 +59,7 @@ void draw_parameter_palette(Prng& prng, const Overrides& over, Options& options)
             options.palette.push_back(p);
         }
     }
-    Ms reboottime = first.reboottime;
+    Ms reboottime = options.initial().reboottime;
     for (const Parameters& p : options.palette) {
         reboottime = std::min(reboottime, p.reboottime);
     }
