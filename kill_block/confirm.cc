@@ -106,7 +106,9 @@ Verdict judge(const Evidence& e, Instant now) {
     }
     for (const Witness& w : e.witnesses) {
         const Instant a_min = std::max({w.adopted_shown, w.gone_since, e.echoed_receipt});
-        const WindowSearch s = search_window(e, a_min, stretched(e.misscount), now);
+        const Duration wait =
+            mutated(Mutation::kE3NotStretched) ? e.misscount : stretched(e.misscount);
+        const WindowSearch s = search_window(e, a_min, wait, now);
         if (s.holds) {
             return confirmed(ConfirmRule::kE3Short);
         }

@@ -158,6 +158,7 @@ private:
     void take_ballot(const CycleFinished& input, const FileProgress& f);
     void watch_files();
     void schedule_cycles();
+    [[nodiscard]] bool may_write(FileIndex file) const;
     void start_cycle(FileIndex file, FileProgress& f);
     void add_kills(FileIndex file, CycleOrder& order) const;
     [[nodiscard]] std::optional<KillBlock> kill_wanted(FileIndex file, NodeNumber n) const;

@@ -32,7 +32,7 @@ void Arbiter::Impl::observe_cycle(const CycleFinished& input, FileProgress& f) {
     observe_slots(input, f, time);
     // While it starts, every read counts anew: the slot may still be another host's, whose record
     // and ballot are carried on, too.
-    if (!f.primed || phase_ == Phase::kStarting ||
+    if (!f.primed || (phase_ == Phase::kStarting && !mutated(Mutation::kStartReadsOnce)) ||
         (mutated(Mutation::kNoCarryPerFile) && !f.own_readable)) {
         prime(input.file, input.slots[self_.node.index()]);
     }
@@ -81,7 +81,7 @@ void Arbiter::Impl::observe_slots(const CycleFinished& input,
         disk_.update_replaced(n, quorum, now_);
         if (n == self_.node) {
             // Own writes return here; anything else on an unprimed file is a former life's.
-            if (!f.primed || phase_ == Phase::kStarting) {
+            if (!f.primed || (phase_ == Phase::kStarting && !mutated(Mutation::kStartReadsOnce))) {
                 learn(h.record, h.complete);
             }
             continue;
@@ -289,7 +289,8 @@ std::optional<KillBlock> Arbiter::Impl::kill_wanted(FileIndex file, NodeNumber n
         case RecordCause::kVotingFiles: k.reason = KillReason::kLinkLost; break;
     }
     const voting::SlotOnFile& s = disk_.at(file, n);
-    if (s.kill_readable && s.kill.lowered_or_same_by(k)) {
+    if (s.kill_readable &&
+        (mutated(Mutation::kKillBlockLowered) ? s.kill == k : s.kill.lowered_or_same_by(k))) {
         return std::nullopt;
     }
     return k;
@@ -321,9 +322,17 @@ void Arbiter::Impl::add_kills(FileIndex file, CycleOrder& order) const {
     }
 }
 
+bool Arbiter::Impl::may_write(FileIndex file) const {
+    // Where the slot shows a larger unique it belongs to that instance: one that stops for it (stop
+    // rule d) does not write its RESETTING over it. Uniques in a slot never go back.
+    const voting::SlotOnFile& own = disk_.at(file, self_.node);
+    const bool taken =
+        own.seen && own.heartbeat.unique > self_.unique && !mutated(Mutation::kWritesOverLarger);
+    return phase_ != Phase::kStarting && !taken &&
+           (phase_ != Phase::kStopping || resetting_ || clients_gone_);
+}
+
 void Arbiter::Impl::schedule_cycles() {
-    const bool may_write =
-        phase_ != Phase::kStarting && (phase_ != Phase::kStopping || resetting_ || clients_gone_);
     for (const FileIndex i : open_files()) {
         FileProgress& f = files_[i];
         if (f.in_flight) {
@@ -333,8 +342,8 @@ void Arbiter::Impl::schedule_cycles() {
         Instant due = f.begin + (fast_ ? kFastCycle : period);
         if (f.failing) {
             due = f.begin + (fast_ ? std::max(kFastCycle, period / 4) : period);
-        } else if (may_write && (!f.writes || f.writes_content != content_ ||
-                                 f.writes_ballot != paxos_.serial() || kills_wanted(i))) {
+        } else if (may_write(i) && (!f.writes || f.writes_content != content_ ||
+                                    f.writes_ballot != paxos_.serial() || kills_wanted(i))) {
             due = now_;  // Something to publish.
         } else if (header_wanted(i)) {
             due = f.begin + period / 4;
@@ -348,9 +357,7 @@ void Arbiter::Impl::schedule_cycles() {
 }
 
 void Arbiter::Impl::start_cycle(FileIndex file, FileProgress& f) {
-    const bool may_write = phase_ != Phase::kStarting &&
-                           (f.primed || mutated(Mutation::kNoCarryPerFile)) &&
-                           (phase_ != Phase::kStopping || resetting_ || clients_gone_);
+    const bool writes = may_write(file) && (f.primed || mutated(Mutation::kNoCarryPerFile));
     CycleOrder& order = out_.cycles.emplace_back();
     order.file = file;
     order.id = ++cycle_counter_;
@@ -360,11 +367,11 @@ void Arbiter::Impl::start_cycle(FileIndex file, FileProgress& f) {
     f.in_flight = true;
     f.cycle = order.id;
     f.begin = now_;
-    f.writes = may_write;
-    if (mutated(Mutation::kPromiseByWrite) && may_write) {
+    f.writes = writes;
+    if (mutated(Mutation::kPromiseByWrite) && writes) {
         f.stands_promise = promised_;
     }
-    if (!may_write) {
+    if (!writes) {
         return;
     }
     add_kills(file, order);

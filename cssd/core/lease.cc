@@ -34,7 +34,8 @@ Instant Arbiter::Impl::lease_end_with(const Parameters& promise) const {
     }
     Instant heard = kForever;
     for (const LeasePeer& p : lease_peers_) {
-        if (mutated(Mutation::kLeaseByPublishedOnly) && !published_.lists(p.m)) {
+        if ((mutated(Mutation::kLeaseByPublishedOnly) && !published_.lists(p.m)) ||
+            (mutated(Mutation::kLeaseByAdoptedOnly) && !known_.lists(p.m))) {
             continue;
         }
         heard = std::min(heard, std::max(p.floor, links_.acknowledged(p.m)));
@@ -83,7 +84,8 @@ void Arbiter::Impl::tell_guardians() {
     u.reboottime = kept_.reboottime;
     u.token = complete_;
     u.may_act = phase_ == Phase::kMember && activated_ && complete_listed_ && armed_ &&
-                acknowledged_serial_ >= armed_serial_ && now_ < lease_end_;
+                (acknowledged_serial_ >= armed_serial_ || mutated(Mutation::kActBeforeArmed)) &&
+                now_ < lease_end_;
     const bool waiting = gate_serial_ == UINT64_MAX || promise_gate_ == UINT64_MAX ||
                          armed_serial_ == UINT64_MAX || cut_serial_ == UINT64_MAX;
     const bool changed = u.armed != told_.armed || u.released != told_.released ||
@@ -91,7 +93,10 @@ void Arbiter::Impl::tell_guardians() {
                          u.reboottime != told_.reboottime || u.end < told_.end;
     // Every interval; more often where the lease is so short that a stale end would be felt.
     const Instant due = told_at_ + std::min(period(), siot(kept_) / 8);
-    if (!waiting && !changed && now_ < due) {
+    const bool published_first =
+        (mutated(Mutation::kPublishBeforeGuardian) && adopted_at_ == now_) ||
+        (mutated(Mutation::kResettingBeforeGuardian) && phase_ == Phase::kStopping);
+    if (((!waiting && !changed) || published_first) && now_ < due) {
         wake(due);
         return;
     }
@@ -111,6 +116,13 @@ void Arbiter::Impl::tell_guardians() {
 }
 
 void Arbiter::Impl::stop(StopReason reason, NodeNumber by) {
+    const bool by_number = reason == StopReason::kReplaced || reason == StopReason::kSlotTaken;
+    if ((mutated(Mutation::kDroppedGoesOn) && reason == StopReason::kEvicted) ||
+        (mutated(Mutation::kKilledGoesOn) && reason == StopReason::kKilled) ||
+        (mutated(Mutation::kReplacedGoesOn) && by_number) ||
+        (mutated(Mutation::kUnguardedGoesOn) && reason == StopReason::kGuardianLost)) {
+        return;
+    }
     const bool leaving_done = phase_ == Phase::kLeaving && clients_gone_;
     if (phase_ == Phase::kStarting || phase_ == Phase::kStopping || phase_ == Phase::kEnded ||
         leaving_done) {

@@ -165,7 +165,8 @@ void Arbiter::Impl::warn_link(NodeNumber n, LinkState& link, Instant acknowledge
 
 bool Arbiter::Impl::may_echo() const {
     // RESETTING and FENCED instances do not echo; one that leaves does, until it is dropped.
-    return phase_ == Phase::kJoining || phase_ == Phase::kMember || phase_ == Phase::kLeaving;
+    return mutated(Mutation::kEchoWhileStopping) || phase_ == Phase::kJoining ||
+           phase_ == Phase::kMember || phase_ == Phase::kLeaving;
 }
 
 bool Arbiter::Impl::echoes(NodeNumber n) const {

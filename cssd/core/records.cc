@@ -218,7 +218,7 @@ void Arbiter::Impl::update_promise() {
         // names, at least half of the new SIOT must be left.
         const Duration enough =
             std::min<Duration>(kept_.reboottime + 2 * interval(kept_), siot(target) / 2);
-        if (end < lease_end_ && end < now_ + enough) {
+        if (end < lease_end_ && end < now_ + enough && !mutated(Mutation::kShortenAtOnce)) {
             return;
         }
         kept_ = target;
@@ -324,6 +324,11 @@ kill_block::Evidence Arbiter::Impl::evidence_of(Instance victim) const {
             file.dropped_since = s.dropped_since;
             file.never_acted = s.never_acted;
         }
+        if (mutated(Mutation::kE6AnyRead) && s.seen) {
+            const bool acts = s.heartbeat.state == NodeState::kActive ||
+                              s.heartbeat.state == NodeState::kResetting;
+            file.never_acted = s.heartbeat.unique != victim.unique || !acts;
+        }
         if (s.kill.confirmed &&
             (s.kill.victim >= victim.unique || mutated(Mutation::kKillBlockWithoutUnique))) {
             e.kill_block_confirmed = true;
@@ -398,7 +403,8 @@ void Arbiter::Impl::add_witnesses(kill_block::Evidence& e) const {
             }
         }
         for (const AdoptedShown& a : adopted_shown_[e.victim.node]) {
-            if (a.unique == e.victim.unique && a.record.lists(x)) {
+            const bool listed = a.record.lists(x) || mutated(Mutation::kE3TwoWitnesses);
+            if (a.unique == e.victim.unique && listed) {
                 e.witnesses.push_back({a.at, gone_since});
                 break;  // The list is in order of time: the first is the earliest.
             }

@@ -62,7 +62,7 @@ StartRefusal Arbiter::Impl::start_refusal() const {
     if (own.moved_at != kNever && now_ < own.moved_at + recently) {
         return StartRefusal::kSlotMoves;
     }
-    if (!foreign_holder_gone()) {
+    if (!foreign_holder_gone() && !mutated(Mutation::kStartForeignAlive)) {
         return StartRefusal::kForeignHost;
     }
     for (const FileIndex f : quorum.all()) {
@@ -70,7 +70,7 @@ StartRefusal Arbiter::Impl::start_refusal() const {
         const bool this_boot = s.seen && s.heartbeat.written() &&
                                s.heartbeat.host == options_.host &&
                                s.heartbeat.boot == options_.boot;
-        if (this_boot && !options_.former_gone) {
+        if (this_boot && !options_.former_gone && !mutated(Mutation::kStartFormerAlive)) {
             return StartRefusal::kFormerLife;
         }
     }
@@ -119,6 +119,9 @@ void Arbiter::Impl::begin_instance() {
         above(s.kill.victim);
     }
     above(links_.peer(self_.node).unique);
+    if (mutated(Mutation::kUniqueByClock)) {
+        unique = options_.wall_seconds;
+    }
     self_.unique = Unique{unique};
     born_at_ = now_;
     files_floor_ = now_;

@@ -16,6 +16,9 @@ constexpr std::size_t kSentKept = 4096;
 bool Links::accept(const Heartbeat& h, Instant now) {
     Peer& p = peers_[h.sender.node];
     if (std::pair{h.sender.unique, h.sequence} <= std::pair{p.unique, p.sequence}) {
+        if (mutated(Mutation::kReplayCounts)) {
+            p.heard_at = now;
+        }
         return false;
     }
     p.unique = h.sender.unique;

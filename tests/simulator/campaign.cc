@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "cssd/base/check.h"
-#include "tests/simulator/mutations.h"
+#include "tests/simulator/directed.h"
 #include "tests/simulator/run.h"
 
 namespace css::sim {
@@ -151,7 +151,7 @@ unsigned supervise(const Campaign& campaign,
 std::string run_again(const Options& options) {
     std::string command = "css_sim " + options.again;
     if (active_mutation != Mutation::kNone) {
-        command += " --mutation " + std::string{name_of(active_mutation)};
+        command += " --mutation " + std::string{directed(active_mutation).name};
     }
     return command;
 }

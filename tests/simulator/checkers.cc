@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/simulator/ambush.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/file_sets.h"
 #include "tests/simulator/network.h"
@@ -52,11 +53,26 @@ void Checkers::see_record(const Machine& machine, const Record& record) {
     world_.trace.line(
         world_.now, static_cast<int>(machine.index), "RECORD", "%s", to_text(record).c_str());
     if (i > 0 && records_[i - 1].seen) {
+        set_ambushes(records_[i - 1].record, record);
         check_successor(records_[i - 1].record, record);
         check_not_needless(records_[i - 1].record, record);
     }
     if (i + 1 < records_.size() && records_[i + 1].seen) {
         check_successor(record, records_[i + 1].record);
+    }
+}
+
+void Checkers::set_ambushes(const Record& before, const Record& after) const {
+    for (const NodeNumber n : world_.options.numbers) {
+        if (after.members.contains(n) && !before.lists(after.listed(n))) {
+            world_.ambusher->spring_later(Place::kListed, n);
+        }
+        if (before.members.contains(n) && !after.lists(before.listed(n))) {
+            world_.ambusher->spring_later(Place::kDropped, n);
+        }
+        if (after.members.contains(n) && !(before.parameters == after.parameters)) {
+            world_.ambusher->spring_later(Place::kTimeouts, n);
+        }
     }
 }
 

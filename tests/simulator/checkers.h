@@ -47,6 +47,7 @@ private:
     };
 
     void see_record(const Machine& machine, const Record& record);
+    void set_ambushes(const Record& before, const Record& after) const;
     void check_successor(const Record& before, const Record& after) const;
     void check_files(const Record& before, const Record& after) const;
     void check_not_needless(const Record& before, const Record& after);

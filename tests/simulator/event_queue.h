@@ -39,6 +39,7 @@ enum class EventKind : std::uint8_t {
     kHostDies,
     kBoot,
     kFault,
+    kAmbush,     ///< A fault that a moment of the protocol has set off.
     kFaultTick,  ///< A step of a fault that goes on (flapping, join storm).
     kPhase,
 };

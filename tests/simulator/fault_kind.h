@@ -13,6 +13,8 @@ enum class FaultKind : std::uint8_t {
     kCutOneWay,
     kPartition,
     kIsolate,
+    kDeafen,  ///< Nothing reaches one node; what it sends arrives.
+    kMute,    ///< Nothing that one node sends arrives.
     kCutInterconnect,
     kFlap,
     kLoss,
@@ -23,6 +25,7 @@ enum class FaultKind : std::uint8_t {
     kHealLinks,
     kHangPath,  ///< One node's path to one file.
     kHangNode,  ///< One node's paths to several files.
+    kHangAll,   ///< One node's paths to all files.
     kHangFile,  ///< One file for everybody.
     kErrorPath,
     kSlowPath,
@@ -68,6 +71,8 @@ inline constexpr std::array<FaultInfo, kFaultKinds> kFaults{{
     {FaultKind::kCutOneWay, "cut-one-way", FaultScope::kPair},
     {FaultKind::kPartition, "partition", FaultScope::kCluster},
     {FaultKind::kIsolate, "isolate", FaultScope::kNode},
+    {FaultKind::kDeafen, "deafen", FaultScope::kNode},
+    {FaultKind::kMute, "mute", FaultScope::kNode},
     {FaultKind::kCutInterconnect, "cut-interconnect", FaultScope::kPair},
     {FaultKind::kFlap, "flap", FaultScope::kPair},
     {FaultKind::kLoss, "loss", FaultScope::kPair},
@@ -78,6 +83,7 @@ inline constexpr std::array<FaultInfo, kFaultKinds> kFaults{{
     {FaultKind::kHealLinks, "heal-links", FaultScope::kCluster},
     {FaultKind::kHangPath, "hang-path", FaultScope::kPath},
     {FaultKind::kHangNode, "hang-node", FaultScope::kNode},
+    {FaultKind::kHangAll, "hang-all", FaultScope::kNode},
     {FaultKind::kHangFile, "hang-file", FaultScope::kFile},
     {FaultKind::kErrorPath, "error-path", FaultScope::kPath},
     {FaultKind::kSlowPath, "slow-path", FaultScope::kPath},

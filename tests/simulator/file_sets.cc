@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cssd/base/mutation.h"
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/runtime.h"
@@ -74,7 +75,8 @@ void FileSets::on_file_open(Machine& machine, const Event& event) {
     }
     // The lock on the slot is held until the last request of the former daemon has ended.
     const bool reachable = world_.disks->reachable(machine, event.file);
-    if (!reachable || world_.disks->busy(machine, file)) {
+    const bool locked = world_.disks->busy(machine, file) && !mutated(Mutation::kSlotUnlocked);
+    if (!reachable || locked) {
         machine.excused_at = reachable ? machine.excused_at : world_.now;
         Event later = event;
         later.time = world_.now + kPoll;

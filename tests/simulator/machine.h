@@ -56,6 +56,9 @@ struct Daemon {
     Instance instance;  ///< Known from what it publishes; else of unique zero.
     NodeState state = NodeState::kJoining;
     Incarnation published;  ///< Newest record that it wrote.
+    Incarnation ballot;     ///< Instance, mbal and bal of the newest ballot block that it wrote.
+    std::uint64_t mbal = 0;
+    std::uint64_t bal = 0;
     FileSet opened;
 };
 

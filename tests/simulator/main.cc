@@ -4,6 +4,7 @@
 #include <iostream>
 #include <iterator>
 #include <string>
+#include <utility>
 
 #include <boost/program_options.hpp>
 
@@ -51,8 +52,15 @@ po::options_description describe(Command& command) {
         po::value(&campaign.stop_after)->default_value(20),
         "end after so many failed seeds");
     add("bench", "print simulated hours per second");
-    add("mutations", "break each rule in turn; --seeds says how many to try at most");
+    add("mutations",
+        po::value<std::string>()->implicit_value(""),
+        "break each rule in turn, or the named ones, and print when it is caught");
+    add("tries", po::value<std::uint64_t>(), "seeds for each of the mutations at most");
+    add("from", po::value<std::uint64_t>(), "first seed for each of the mutations");
     add("mutation", po::value<std::string>(), "break this rule in --replay, --shrink and --seeds");
+    add("directed",
+        po::value<std::string>(),
+        "the runs directed at this rule, as in --mutations; it is broken by --mutation only");
     add("latency", po::value<unsigned>()->implicit_value(400), "print the table of latencies");
     return all;
 }
@@ -117,9 +125,7 @@ int run_many(const po::variables_map& given, Campaign& campaign) {
     if (!problem.empty()) {
         return wrong(problem);
     }
-    return hashes                          ? css::sim::print_hashes(campaign)
-           : given.count("mutations") != 0 ? css::sim::run_mutations(campaign)
-                                           : css::sim::run_campaign(campaign);
+    return hashes ? css::sim::print_hashes(campaign) : css::sim::run_campaign(campaign);
 }
 
 /// Reads the file of --schedule; a message when that cannot be.
@@ -147,12 +153,29 @@ int run(int argc, char** argv) {
     po::variables_map given;
     po::store(po::parse_command_line(argc, argv, all), given);
     po::notify(given);
-    if (given.count("mutation") != 0) {
-        const auto which = css::sim::mutation_named(given["mutation"].as<std::string>());
+    for (const auto& [option, where] :
+         {std::pair{"mutation", &css::active_mutation},
+          std::pair{"directed", &command.campaign.overrides.directed}}) {
+        if (given.count(option) == 0) {
+            continue;
+        }
+        const auto which = css::sim::mutation_named(given[option].as<std::string>());
         if (!which) {
             return wrong("no such mutation");
         }
-        css::active_mutation = *which;
+        *where = *which;
+    }
+    if (given.count("mutations") != 0) {
+        css::sim::MutationRun mutations;
+        mutations.jobs = command.campaign.jobs;
+        mutations.only = given["mutations"].as<std::string>();
+        if (given.count("tries") != 0) {
+            mutations.tries = given["tries"].as<std::uint64_t>();
+        }
+        if (given.count("from") != 0) {
+            mutations.from = given["from"].as<std::uint64_t>();
+        }
+        return css::sim::run_mutations(mutations);
     }
     if (!command.schedule_file.empty()) {
         const std::string problem = take_schedule(command.schedule_file, command.campaign);

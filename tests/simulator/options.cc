@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cssd/base/check.h"
+#include "tests/simulator/directed.h"
 #include "tests/simulator/prng.h"
 
 namespace css::sim {
@@ -113,6 +114,38 @@ void draw_timings(Prng& prng, Options& options) {
     options.fault_gap = prng.log_range(misscount / 10, 3 * misscount);
 }
 
+/// In one of four runs something lies in wait. A stream of its own: the rest of the run is drawn as
+/// it would be without.
+void draw_ambushes(std::uint64_t seed, Options& options) {
+    Prng prng{seed, 10};
+    if (!prng.chance(1, 4)) {
+        return;
+    }
+    constexpr std::array<FaultKind, 12> kMoves{FaultKind::kIsolate,
+                                               FaultKind::kDeafen,
+                                               FaultKind::kMute,
+                                               FaultKind::kCutPair,
+                                               FaultKind::kHangPath,
+                                               FaultKind::kHangAll,
+                                               FaultKind::kSlowPath,
+                                               FaultKind::kErrorPath,
+                                               FaultKind::kPauseDaemon,
+                                               FaultKind::kKillDaemon,
+                                               FaultKind::kCrashHost,
+                                               FaultKind::kEvict};
+    const std::int64_t places = prng.range(1, 2);
+    for (std::int64_t i = 0; i < places; ++i) {
+        Ambush ambush;
+        ambush.place = static_cast<Place>(prng.index(kPlaces));
+        const std::int64_t moves = prng.range(1, 3);
+        for (std::int64_t m = 0; m < moves; ++m) {
+            ambush.moves.push_back(kMoves[prng.index(kMoves.size())]);
+        }
+        ambush.permille = static_cast<unsigned>(prng.log_range(30, 1000));
+        options.ambushes.push_back(ambush);
+    }
+}
+
 /// Each run uses some kinds only: a run with all of them never gets anywhere interesting.
 void draw_mix(Prng& prng, Options& options) {
     const std::uint64_t density = static_cast<std::uint64_t>(prng.range(1, 8));
@@ -135,6 +168,7 @@ void override_mix(const std::string& names, Options& options) {
         return;
     }
     options.mix.fill(0);
+    options.ambushes.clear();
     if (names == "none") {
         options.loss_permille = options.duplicate_permille = options.reorder_permille = 0;
         options.stall_permille = options.split_permille = 0;
@@ -205,6 +239,13 @@ std::string Options::describe() const {
             text += " " + std::string{kFaults[i].name} + "=" + std::to_string(mix[i]);
         }
     }
+    for (const Ambush& ambush : ambushes) {
+        text += " at " + std::string{kPlaceNames[static_cast<std::size_t>(ambush.place)]} + "/" +
+                std::to_string(ambush.permille) + ":";
+        for (const FaultKind move : ambush.moves) {
+            text += " " + std::string{info(move).name};
+        }
+    }
     return text;
 }
 
@@ -221,6 +262,9 @@ std::string Overrides::words() const {
     add("disktimeout", disktimeout_ms);
     add("reboottime", reboottime_ms);
     add("fault-phase", fault_phase_ms);
+    if (directed != Mutation::kNone) {
+        text += " --directed " + std::string{css::sim::directed(directed).name};
+    }
     return text + (faults.empty() ? "" : " --faults " + faults);
 }
 
@@ -236,8 +280,10 @@ Options draw_options(std::uint64_t seed, const Overrides& over) {
     if (over.fault_phase_ms != 0) {
         options.fault_phase = over.fault_phase_ms * kMs;
     }
+    draw_ambushes(seed, options);
     override_mix(over.faults, options);
     draw_spare_files(over.faults, options);
+    direct(over.directed, options);
     options.schedule = draw_schedule(options);
     options.again = "--replay " + std::to_string(seed) + over.words();
     return options;

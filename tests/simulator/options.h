@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "cssd/base/mutation.h"
 #include "cssd/base/timing.h"
 #include "cssd/base/types.h"
 #include "tests/simulator/event_queue.h"
 #include "tests/simulator/fault_kind.h"
+#include "tests/simulator/place.h"
 #include "tests/simulator/schedule.h"
 
 namespace css::sim {
@@ -45,6 +47,9 @@ struct Options {
     SimTime fault_phase = 0;
     SimTime fault_gap = 0;  ///< Mean time between two faults.
     std::array<std::uint8_t, kFaultKinds> mix{};
+    std::vector<Ambush> ambushes;
+    /// Somebody sends old datagrams again, also while recovery is judged: they count for nothing.
+    bool replay_always = false;
     bool final_partition = false;       ///< After recovery: a fixed cut, and the best cohort.
     std::string again;                  ///< The words of the command line that make this run.
     std::vector<FaultAction> schedule;  ///< By time; drawn from the above, or read from a file.
@@ -67,6 +72,7 @@ struct Overrides {
     std::int64_t disktimeout_ms = 0;
     std::int64_t reboottime_ms = 0;
     std::int64_t fault_phase_ms = 0;
+    Mutation directed = Mutation::kNone;  ///< Runs that come near this rule: see directed.h.
     std::string faults;  ///< Comma-separated names: only these. `none`: none. Empty: as drawn.
     [[nodiscard]] std::string words() const;  ///< Of the command line.
 };

@@ -29,7 +29,10 @@ bool Planner::may_touch(const Machine& machine) const {
 }
 
 void Planner::on_fault(const Event& event) {
-    const FaultAction& action = world_.options.schedule[event.argument];
+    perform(world_.options.schedule[event.argument]);
+}
+
+void Planner::perform(const FaultAction& action) {
     Prng prng{action.salt, 6};
     if (!may_touch(world_.machines[action.a]) || !may_touch(world_.machines[action.b])) {
         return;
@@ -70,6 +73,11 @@ void Planner::network_fault(const FaultAction& action, Prng& prng) {
         network.cut(action.a, action.b, until);
     } else if (action.kind == FaultKind::kPartition || action.kind == FaultKind::kIsolate) {
         partition(action, prng);
+    } else if (action.kind == FaultKind::kDeafen || action.kind == FaultKind::kMute) {
+        for (unsigned other = 0; other < world_.nodes(); ++other) {
+            action.kind == FaultKind::kDeafen ? network.cut(other, action.a, until)
+                                              : network.cut(action.a, other, until);
+        }
     } else if (action.kind == FaultKind::kCutInterconnect) {
         const unsigned which = prng.index(world_.options.interconnects);
         for (unsigned from = 0; from < world_.nodes(); ++from) {
@@ -134,8 +142,9 @@ void Planner::disk_fault(const FaultAction& action, Prng& prng) {
     Path& path = world_.disks->path(action.a, action.file);
     if (action.kind == FaultKind::kHangPath) {
         path.hang_until = until;
-    } else if (action.kind == FaultKind::kHangNode) {
-        const std::uint64_t which = prng.next();
+    } else if (action.kind == FaultKind::kHangNode || action.kind == FaultKind::kHangAll) {
+        const std::uint64_t which =
+            action.kind == FaultKind::kHangAll ? ~std::uint64_t{0} : prng.next();
         for (unsigned f = 0; f < world_.options.places(); ++f) {
             if ((which >> f & 1U) != 0) {
                 world_.disks->path(action.a, f).hang_until = until;

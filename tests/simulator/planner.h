@@ -14,6 +14,8 @@ public:
 
     void schedule();
     void on_fault(const Event& event);
+    /// Does it now, if it can be done to these nodes in their state.
+    void perform(const FaultAction& action);
     void on_tick(const Event& event);
     /// The end of the fault phase: everything reachable, running and wanted again.
     void heal_all();

@@ -1,8 +1,10 @@
 #include "tests/simulator/runtime.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
+#include "tests/simulator/ambush.h"
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/fencing.h"
@@ -18,6 +20,13 @@ void Runtime::step(Machine& machine, const core::Input& input) {
     ++world_.counters.steps;
     machine.daemon.arbiter->step(machine.clock.local(world_.now), input);
     core::Output output = machine.daemon.arbiter->take_output();
+    if (world_.ambusher->waits_at(Place::kDecided) && decides(machine, output)) {
+        const std::uint32_t life = machine.daemon.life;
+        world_.ambusher->spring(Place::kDecided, machine);
+        if (machine.daemon.life != life) {
+            return;  // It died with the decision.
+        }
+    }
     carry_out(machine, output, Stage::kLease);
 }
 
@@ -85,7 +94,9 @@ void Runtime::carry_out(Machine& machine, core::Output& output, Stage from) {
             if (interrupted(machine, output, Stage::kCycles)) {
                 return;
             }
-            carry_out_cycles(machine, output);
+            if (!carry_out_cycles(machine, output)) {
+                return;
+            }
             [[fallthrough]];
         case Stage::kHeartbeat:
             if (interrupted(machine, output, Stage::kHeartbeat)) {
@@ -127,16 +138,54 @@ bool Runtime::interrupted(Machine& machine, core::Output& output, Stage next) {
     return true;
 }
 
-void Runtime::carry_out_cycles(Machine& machine, const core::Output& output) {
+bool Runtime::decides(const Machine& machine, const core::Output& output) {
+    return std::any_of(
+        output.notices.begin(), output.notices.end(), [&machine](const core::Notice& n) {
+            return n.kind == core::NoticeKind::kDecided && n.by == machine.number;
+        });
+}
+
+bool Runtime::carry_out_cycles(Machine& machine, const core::Output& output) {
+    std::bitset<kPlaces> reached;
     for (const core::CycleOrder& order : output.cycles) {
         if (order.own) {
             world_.checkers->on_publish(machine, order.own->heartbeat);
-            machine.daemon.instance = {machine.number, order.own->heartbeat.unique};
-            machine.daemon.state = order.own->heartbeat.state;
-            machine.daemon.published = order.own->heartbeat.record.incarnation;
+            reached |= note_published(machine.daemon, machine.number, *order.own);
         }
         world_.disks->submit(machine, order);
     }
+    const std::uint32_t life = machine.daemon.life;
+    for (std::size_t i = 0; i < kPlaces && reached.any(); ++i) {
+        if (reached[i] && machine.daemon.life == life) {
+            world_.ambusher->spring(static_cast<Place>(i), machine);
+        }
+    }
+    return machine.daemon.life == life;
+}
+
+std::bitset<kPlaces> Runtime::note_published(Daemon& daemon,
+                                             NodeNumber self,
+                                             const core::CycleOrder::Own& own) {
+    std::bitset<kPlaces> reached;
+    const auto reach = [&reached](Place place, bool now) {
+        reached[static_cast<std::size_t>(place)] = now;
+    };
+    const voting::Heartbeat& h = own.heartbeat;
+    const Instance instance{self, h.unique};
+    reach(Place::kInstance, daemon.instance != instance);
+    reach(Place::kRecord, h.record.incarnation > daemon.published && h.record.lists(instance));
+    reach(Place::kActive, h.state == NodeState::kActive && daemon.state != h.state);
+    reach(Place::kResetting, h.state == NodeState::kResetting && daemon.state != h.state);
+    reach(Place::kBallot,
+          std::tie(own.ballot.instance, own.ballot.mbal, own.ballot.bal) !=
+              std::tie(daemon.ballot, daemon.mbal, daemon.bal));
+    daemon.instance = instance;
+    daemon.state = h.state;
+    daemon.published = h.record.incarnation;
+    daemon.ballot = own.ballot.instance;
+    daemon.mbal = own.ballot.mbal;
+    daemon.bal = own.ballot.bal;
+    return reached;
 }
 
 void Runtime::carry_out_rest(Machine& machine, core::Output& output) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <bitset>
+
+#include "tests/simulator/place.h"
 #include "tests/simulator/world.h"
 
 namespace css::sim {
@@ -22,7 +25,13 @@ private:
     void carry_out(Machine& machine, core::Output& output, Stage from);
     /// True: the daemon is stopped at `next`; the rest of `output` waits for on_resume.
     bool interrupted(Machine& machine, core::Output& output, Stage next);
-    void carry_out_cycles(Machine& machine, const core::Output& output);
+    /// False: an ambush has ended the daemon.
+    bool carry_out_cycles(Machine& machine, const core::Output& output);
+    static bool decides(const Machine& machine, const core::Output& output);
+    /// Remembers what this cycle publishes; the places that are reached by it.
+    static std::bitset<kPlaces> note_published(Daemon& daemon,
+                                               NodeNumber self,
+                                               const core::CycleOrder::Own& own);
     void carry_out_rest(Machine& machine, core::Output& output);
     void schedule_wake(Machine& machine);
     void count(const Machine& machine, const core::Notice& notice);

@@ -40,6 +40,7 @@ void each_value(Run& run, Visit visit) {
     visit("split-permille", run.split_permille);
     visit("insane-files", run.insane_files);
     visit("fault-phase", run.fault_phase);
+    visit("replay-always", run.replay_always);
     visit("final-partition", run.final_partition);
 }
 
@@ -74,6 +75,16 @@ std::string fault_line(const FaultAction& fault) {
     return "fault " + text_of(fault.at) + " " + std::string{info(fault.kind).name} + " machines " +
            text_of(fault.a + 1) + " " + text_of(fault.b + 1) + " file " + text_of(fault.file + 1) +
            " for " + text_of(fault.duration) + " salt " + text_of(fault.salt) + "\n";
+}
+
+std::string ambush_line(const Ambush& ambush) {
+    std::string text =
+        "ambush " + std::string{kPlaceNames[static_cast<std::size_t>(ambush.place)]} +
+        " permille " + text_of(ambush.permille) + " percent " + text_of(ambush.percent);
+    for (const FaultKind move : ambush.moves) {
+        text += " " + std::string{info(move).name};
+    }
+    return text + "\n";
 }
 
 // --------------------------------------------------------------------------------- reading
@@ -128,6 +139,12 @@ bool take(const std::string& word, FaultKind& out) {
     return false;
 }
 
+bool take(const std::string& word, Place& out) {
+    const auto* const found = std::find(kPlaceNames.begin(), kPlaceNames.end(), word);
+    out = static_cast<Place>(found - kPlaceNames.begin());
+    return found != kPlaceNames.end();
+}
+
 bool take_all(const Words& words, std::size_t from, std::vector<std::uint64_t>& out) {
     for (std::size_t i = from; i < words.size(); ++i) {
         if (!take(words[i], out.emplace_back())) {
@@ -156,6 +173,22 @@ bool take_fault(const Words& words, Options& run) {
     return good;
 }
 
+bool take_ambush(const Words& words, Options& run) {
+    Ambush ambush;
+    if (words.size() < 7 || words[2] != "permille" || words[4] != "percent" ||
+        !take(words[1], ambush.place) || !take(words[3], ambush.permille) ||
+        !take(words[5], ambush.percent)) {
+        return false;
+    }
+    for (std::size_t i = 6; i < words.size(); ++i) {
+        if (!take(words[i], ambush.moves.emplace_back())) {
+            return false;
+        }
+    }
+    run.ambushes.push_back(ambush);
+    return true;
+}
+
 bool take_parameters(const Words& words, Options& run) {
     std::vector<std::uint64_t> ms;
     if (!take_all(words, 1, ms) || ms.size() != 3) {
@@ -174,6 +207,10 @@ const char* take_line(const Words& words, Options& run) {
     if (words[0] == "fault") {
         return take_fault(words, run) ? nullptr
                                       : "fault AT KIND machines A B file F for LENGTH salt NUMBER";
+    }
+    if (words[0] == "ambush") {
+        return take_ambush(words, run) ? nullptr
+                                       : "ambush PLACE permille NUMBER percent NUMBER KIND...";
     }
     if (words[0] == "parameters") {
         return take_parameters(words, run)
@@ -252,6 +289,9 @@ std::string write_schedule(const Options& run) {
     each_value(run, [&](const char* key, const auto& value) {
         text += key + (" " + text_of(value)) + "\n";
     });
+    for (const Ambush& ambush : run.ambushes) {
+        text += ambush_line(ambush);
+    }
     for (const FaultAction& fault : run.schedule) {
         text += fault_line(fault);
     }

@@ -17,7 +17,9 @@ Simulation::Simulation(const Options& options, Counters& counters)
       lifecycle(world),
       file_sets(world, disks),
       checkers(world, file_sets.first()),
-      planner(world) {
+      planner(world),
+      ambusher(world, planner) {
+    world.ambusher = &ambusher;
     world.network = &network;
     world.disks = &disks;
     world.fencing = &fencing;
@@ -76,6 +78,7 @@ void Simulation::dispatch(Event event) {
         case EventKind::kIoLand:
         case EventKind::kIoLandBallot:
         case EventKind::kFault:
+        case EventKind::kAmbush:
         case EventKind::kFaultTick:
         case EventKind::kPhase: dispatch_world(event); return;
     }
@@ -88,6 +91,8 @@ void Simulation::dispatch_world(const Event& event) {
         disks.on_land_ballot(event);
     } else if (event.kind == EventKind::kFault) {
         planner.on_fault(event);
+    } else if (event.kind == EventKind::kAmbush) {
+        ambusher.on_event(event);
     } else if (event.kind == EventKind::kFaultTick) {
         planner.on_tick(event);
     }

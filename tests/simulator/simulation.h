@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "tests/simulator/ambush.h"
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/fencing.h"
@@ -51,6 +52,7 @@ public:
     FileSets file_sets;
     Checkers checkers;
     Planner planner;
+    Ambusher ambusher;
 
 private:
     void dispatch(Event event);

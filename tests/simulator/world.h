@@ -22,6 +22,7 @@ struct Violation {
     std::string what;
 };
 
+class Ambusher;
 class Checkers;
 class Disks;
 class Fencing;
@@ -51,6 +52,7 @@ struct World {
     bool faults_on = false;
     std::uint64_t requests = 0;  ///< Identity of operator requests.
 
+    Ambusher* ambusher = nullptr;
     Checkers* checkers = nullptr;
     Disks* disks = nullptr;
     Fencing* fencing = nullptr;

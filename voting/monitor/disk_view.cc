@@ -131,7 +131,7 @@ void DiskView::note_drops(const Record& record, NodeSet former, const DropScan& 
                 }
             }
         } else if (!slot.never_acted && slot.heartbeat_readable &&
-                   (slot.last_shown.begin > slot.dropped_since || mutated(Mutation::kE6AnyRead))) {
+                   slot.last_shown.begin > slot.dropped_since) {
             const Heartbeat& h = slot.heartbeat;
             const bool acts_or_ends =
                 h.state == NodeState::kActive || h.state == NodeState::kResetting;

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "cssd/base/mutation.h"
+#include "tests/simulator/options.h"
+
+namespace css::sim {
+
+/// How to reach what a broken rule does: the rule's name and place in PROTOCOL, and the runs that
+/// come near it.
+struct Directed {
+    Mutation mutation = Mutation::kNone;
+    std::string_view name;
+    std::string_view rule;  ///< Section of PROTOCOL.
+    /// Changes drawn options; null: they are taken as drawn.
+    void (*shape)(Options&) = nullptr;
+    std::uint64_t first = 1;  ///< Where the test begins: not far before a seed that catches it.
+};
+
+/// In the order of the enumeration, without kNone.
+[[nodiscard]] std::span<const Directed> all_directed();
+[[nodiscard]] const Directed& directed(Mutation mutation);
+void direct(Mutation mutation, Options& options);
+
+}  // namespace css::sim
