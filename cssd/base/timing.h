@@ -32,12 +32,22 @@ constexpr Duration liot(const Parameters& p) {
     return p.disktimeout;
 }
 
+/// A link whose silence is this long is in doubt (PROTOCOL 5): from SIOT on, and never later than
+/// five intervals before it is lost. The newest echo over a link that is well is up to two
+/// intervals old, and older where heartbeats are lost, so links that are cut at one moment are lost
+/// at different moments. With the margin all of them are in doubt, and published so, before the
+/// first is lost: settling (7.1) that waits for the end of doubt sees the whole of the cut.
+constexpr Duration doubt_after(const Parameters& p) {
+    return std::min(siot(p), p.misscount - 5 * interval(p));
+}
+
 /// Both waits of settling end this long after the first loss of a link (PROTOCOL 7.1).
 constexpr Duration settle_max(const Parameters& p) {
     return p.reboottime + 8 * interval(p);
 }
 
-/// For this long the connected sets of fresh members must not have changed (PROTOCOL 7.1).
+/// Settling ends, with no link in doubt, when everybody has spoken since the first loss; or when
+/// the connected sets have not changed for this long (PROTOCOL 7.1).
 constexpr Duration settle_stable(const Parameters& p) {
     return 2 * interval(p);
 }
@@ -54,14 +64,16 @@ inline constexpr Duration kFastCycle = std::chrono::milliseconds{20};
 
 // A node cut off at t=0 with the defaults, second by second:
 //    0.0  last heartbeat echoed; A(m) = 0
-//   27.0  E of the node, max(D, A) + SIOT, if its disks died with the network; links in doubt
+//   25.0  links in doubt; cycles run back to back
+//   27.0  E of the node, max(D, A) + SIOT, if its disks died with the network
 //   30.0  the link is lost: misscount; the node's host is stopped by now (27 + reboottime)
-//   32.0  connected sets unchanged for two intervals; the survivors decide
+//   30.1  everybody has spoken since, no link is in doubt: the survivors decide
 //   41.0  at the latest the waits of settling end: 30 + reboottime + 8 intervals
 static_assert(consistent(Parameters{}));
 static_assert(interval(Parameters{}) == std::chrono::seconds{1});
 static_assert(siot(Parameters{}) == std::chrono::seconds{27});
 static_assert(liot(Parameters{}) == std::chrono::seconds{200});
+static_assert(doubt_after(Parameters{}) == std::chrono::seconds{25});
 static_assert(settle_max(Parameters{}) == std::chrono::seconds{11});
 
 }  // namespace css

@@ -246,6 +246,7 @@ private:
     [[nodiscard]] bool stopped(Instance i) const;  ///< FENCED or RESETTING, not LEFT.
     void view_links(View& v) const;
     [[nodiscard]] bool settled(View& v);
+    [[nodiscard]] bool spoke_since(NodeNumber n, Instant since) const;
     [[nodiscard]] NodeSet fresh_among(NodeSet vertices, Instant since) const;
     [[nodiscard]] bool silent(NodeNumber n) const;
     [[nodiscard]] NodeSet admissible_joiners(NodeSet clique) const;

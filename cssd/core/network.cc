@@ -114,9 +114,9 @@ void Arbiter::Impl::update_link(NodeNumber n, NodeSet& connected, NodeSet& doubt
     link.acknowledged = acknowledged;
     const Duration silent = now_ - acknowledged;
     const bool is_connected = silent < kept_.misscount;
-    const bool in_doubt = is_connected && silent >= siot(kept_);
+    const bool in_doubt = is_connected && silent >= doubt_after(kept_);
     if (is_connected) {
-        wake(acknowledged + (in_doubt ? Duration{kept_.misscount} : siot(kept_)));
+        wake(acknowledged + (in_doubt ? Duration{kept_.misscount} : doubt_after(kept_)));
         connected.insert(n);
     }
     if (in_doubt) {

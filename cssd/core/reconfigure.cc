@@ -174,6 +174,17 @@ bool Arbiter::Impl::silent(NodeNumber n) const {
            quorum.reached_by(disk_.read_since(quorum.all(), n, unmoved_until));
 }
 
+/// Whether what is known of this member's links was composed by it after `since`.
+bool Arbiter::Impl::spoke_since(NodeNumber n, Instant since) const {
+    for (const FileIndex f : voting::Quorum(known_).all()) {
+        const voting::SlotOnFile& s = disk_.at(f, n);
+        if (s.seen && s.heartbeat.unique == known_.unique[n] && s.composed_after >= since) {
+            return true;
+        }
+    }
+    return n == self_.node;
+}
+
 bool Arbiter::Impl::settled(View& v) {
     if (loss_at_ == kNever) {
         loss_at_ = now_;
@@ -186,7 +197,9 @@ bool Arbiter::Impl::settled(View& v) {
         }
     }
     Instant stable_since = kNever;
+    bool all_spoke = true;
     for (const NodeNumber a : v.fresh) {
+        all_spoke = all_spoke && spoke_since(a, loss_at_);
         for (const NodeNumber b : v.fresh) {
             if (a == b) {
                 continue;
@@ -201,7 +214,11 @@ bool Arbiter::Impl::settled(View& v) {
         }
     }
     const Instant deadline = loss_at_ + settle_max(kept_);
-    const Instant stable = stable_since + settle_stable(kept_);
+    // Of one cut every link is in doubt before the first is lost (timing.h, doubt_after). So when
+    // everybody has spoken since and nobody doubts, the sets show the whole of it; and what was
+    // lost in one's eyes only because it knows more (a restart, a newer record) is known to all.
+    // Whoever cannot speak on the disks is waited for only until the sets have stood still.
+    const Instant stable = all_spoke ? now_ : stable_since + settle_stable(kept_);
     if (now_ >= deadline || (unclear.empty() && now_ >= stable)) {
         return true;
     }

@@ -222,10 +222,7 @@ void Planner::host_fault(const FaultAction& action, Prng& prng) {
     } else if (action.kind == FaultKind::kKillDaemon) {
         world_.lifecycle->daemon_killed(machine);
     } else {
-        const bool listens = machine.running() && !machine.daemon.interrupted &&
-                             machine.daemon.paused_until <= world_.now &&
-                             !machine.frozen(world_.now);
-        if (listens) {
+        if (listens(machine)) {
             machine.excused_at = world_.now;
             world_.runtime->step(machine, core::GuardianLost{});
         }
@@ -312,8 +309,11 @@ void Planner::request_fault(const FaultAction& action, Prng& prng) {
         machine.daemon.standby = standby;
         request.what = core::SetStandby{.standby = standby};
     } else {
-        machine.weight = prng.coin() ? 1000 : static_cast<std::uint32_t>(prng.range(1, 5));
-        request.what = core::SetWeight{.weight = machine.weight};
+        const std::uint32_t weight =
+            prng.coin() ? 1000 : static_cast<std::uint32_t>(prng.range(1, 5));
+        request.what = core::SetWeight{.weight = weight};
+        // What nobody took in must not count in the choice of the best cohort.
+        machine.weight = listens(machine) ? weight : machine.weight;
     }
     ask(machine, request);
 }
@@ -335,10 +335,13 @@ void Planner::set_parameters(Machine& machine, Prng& prng) {
     ask(machine, request);
 }
 
+bool Planner::listens(const Machine& machine) const {
+    return machine.running() && !machine.daemon.interrupted &&
+           machine.daemon.paused_until <= world_.now && !machine.frozen(world_.now);
+}
+
 void Planner::ask(Machine& machine, const core::OperatorRequest& request) {
-    const bool listens = machine.running() && !machine.daemon.interrupted &&
-                         machine.daemon.paused_until <= world_.now && !machine.frozen(world_.now);
-    if (listens) {
+    if (listens(machine)) {
         world_.runtime->request(machine, request);
     }
 }

@@ -29,6 +29,7 @@ private:
     void guest_fault(const FaultAction& action);
     void request_fault(const FaultAction& action, Prng& prng);
     void set_parameters(Machine& machine, Prng& prng);
+    [[nodiscard]] bool listens(const Machine& machine) const;
     void ask(Machine& machine, const core::OperatorRequest& request);
     [[nodiscard]] bool may_touch(const Machine& machine) const;
 

@@ -34,6 +34,8 @@ DiskView::Change DiskView::observe(FileIndex file,
     const bool first = !known.seen;
     known.seen = true;
     known.heartbeat = h;
+    known.composed_after = known.previous_shown;
+    known.previous_shown = known.last_shown.begin;
     known.first_shown = time;
     known.last_shown = time;
     if (h.written()) {

@@ -26,6 +26,10 @@ struct SlotOnFile {
     ReadTime first_shown;             ///< The first read that showed it.
     ReadTime last_shown;              ///< The newest read that showed it.
     KillBlock kill;                   ///< The newest valid one read here.
+    Instant previous_shown = kNever;  ///< Begin of the newest read that showed the one before.
+    /// Begin of the newest read that showed the one before that. This heartbeat was composed after
+    /// it: a node has one write in flight to a file, and the write before landed later than that.
+    Instant composed_after = kNever;
 
     /// Since when an H is known to stand on this file that drops the instance that this slot's
     /// node last had in a record, and which instance that is (PROTOCOL 7.6, E3 and E6).
