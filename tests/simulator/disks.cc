@@ -149,6 +149,7 @@ void Disks::lose(unsigned index) {
     finish(index);
 }
 
+// Assumption of PROTOCOL 9 (README, "What it takes for granted").
 bool Disks::never_lands(const Request& request) const {
     if (request.orphan && request.lands_by != 0 && world_.now > request.lands_by) {
         return true;
