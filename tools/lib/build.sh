@@ -61,8 +61,11 @@ css_build() {
         export CCACHE_BASEDIR=$css_root CCACHE_NOHASHDIR=1
         options+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     fi
-    # Nobody builds there twice: several files at a time are compiled faster.
-    [ -z "${CI:-}" ] || options+=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16)
+    # Sanitizers and the second compiler: nobody builds there twice, and several files at a time are
+    # compiled faster.
+    case $preset in
+    asan | tsan | clang) options+=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16) ;;
+    esac
     css_say "building ($preset)"
     (
         cd "$css_root" || exit 1
