@@ -17,104 +17,51 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cssd/client/lease_page.h"
-#include "cssd/client/message.h"
+#include "cssd/client/handle.h"
 
 namespace {
 
+using css::client::is_alive;
 using css::client::Kind;
 using css::client::LeasePage;
 using css::client::LeaseView;
-using css::client::MessageBytes;
+using css::client::Received;
 
-constexpr std::uint32_t kAlive = 0x43535331;
-constexpr int kPatienceMs = 5000;
 constexpr std::int64_t kSecond = 1'000'000'000;
 
-}  // namespace
-
-/// Lives in memory that fork() wipes (MADV_WIPEONFORK), so that in the child `alive` and
-/// `registered` are zero without asking anybody: the child is not registered.
-struct css_handle {
-    std::uint32_t alive;
-    std::atomic<std::uint32_t> registered;
-    int socket;
-    const LeasePage* page;
-    pthread_mutex_t conversation;  ///< One request and its answer at a time.
-};
-
-namespace {
-
-bool is_alive(const css_t* handle) {
-    return handle != nullptr && handle->alive == kAlive;
-}
-
-int send_message(int socket, Kind kind, int descriptor) {
-    MessageBytes bytes = css::client::encode(kind, 0);
-    iovec part{bytes.at, sizeof bytes.at};
-    alignas(
-        cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};  // NOLINT(modernize-avoid-c-arrays)
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    if (descriptor >= 0) {
-        header.msg_control = control;
-        header.msg_controllen = sizeof control;
-        cmsghdr* c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        std::memcpy(CMSG_DATA(c), &descriptor, sizeof descriptor);
-    }
-    return sendmsg(socket, &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 /// The status in the answer, or what went wrong. The descriptor that came along goes to
-/// *descriptor, when asked for.
+/// *descriptor, when asked for. Late answers to questions are dropped.
 int receive_answer(int socket, Kind kind, int* descriptor) {
-    pollfd wait{socket, POLLIN, 0};
-    int ready = 0;
-    do {
-        ready = poll(&wait, 1, kPatienceMs);
-    } while (ready < 0 && errno == EINTR);
-    if (ready != 1) {
-        return ready == 0 ? -ETIMEDOUT : -errno;
+    const std::int64_t deadline = css::client::boottime_now() + css::client::kPatience;
+    const css::client::Pages pages{css::client::kAnswerSizeMax};
+    if (pages.at() == nullptr) {
+        return -ENOMEM;
     }
-    MessageBytes bytes;
-    iovec part{bytes.at, sizeof bytes.at};
-    alignas(
-        cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};  // NOLINT(modernize-avoid-c-arrays)
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    const ssize_t got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-    if (got <= 0) {
-        return -ECONNRESET;
+    for (;;) {
+        Received received;
+        const int status = css::client::receive_message(
+            socket, deadline, pages.at(), css::client::kAnswerSizeMax, &received);
+        if (status != 0) {
+            return status;
+        }
+        if (descriptor != nullptr) {
+            *descriptor = received.descriptor;
+        } else if (received.descriptor >= 0) {
+            close(received.descriptor);
+        }
+        if (received.message.kind == kind && received.message.body == 0) {
+            return received.message.status;
+        }
+        if (received.message.kind != Kind::kAnswer) {
+            return -EPROTO;
+        }
     }
-    int received = -1;
-    const cmsghdr* c = CMSG_FIRSTHDR(&header);
-    if (c != nullptr && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-        std::memcpy(&received, CMSG_DATA(c), sizeof received);
-    }
-    if (descriptor != nullptr) {
-        *descriptor = received;
-    } else if (received >= 0) {
-        close(received);
-    }
-    css::client::Message message;
-    if (!css::client::decode(bytes, static_cast<std::size_t>(got), message) ||
-        message.kind != kind) {
-        return -EPROTO;
-    }
-    return message.status;
 }
 
 /// After a time-out or a wrong answer the next answer could belong to this request: the connection
 /// is of no more use.
 int converse(css_t* handle, Kind request, int descriptor, Kind answer) {
-    int status = send_message(handle->socket, request, descriptor);
+    int status = css::client::send_message(handle->socket, request, {}, descriptor);
     if (status == 0) {
         status = receive_answer(handle->socket, answer, nullptr);
     } else {
@@ -171,7 +118,7 @@ int map_page(int descriptor, const LeasePage** page) {
 
 int meet(int socket, const LeasePage** page) {
     int descriptor = -1;
-    int status = send_message(socket, Kind::kHello, -1);
+    int status = css::client::send_message(socket, Kind::kHello, {}, -1);
     if (status == 0) {
         status = receive_answer(socket, Kind::kWelcome, &descriptor);
     }
@@ -233,7 +180,8 @@ extern "C" int css_connect(const char* run_dir, css_t** out) {
     handle->socket = socket;
     handle->page = page;
     pthread_mutex_init(&handle->conversation, nullptr);
-    handle->alive = kAlive;
+    pthread_mutex_init(&handle->subscription, nullptr);
+    handle->alive = css::client::kAlive;
     *out = handle;
     return 0;
 }
@@ -246,6 +194,10 @@ extern "C" void css_disconnect(css_t* handle) {
         close(handle->socket);
         munmap(const_cast<void*>(static_cast<const void*>(handle->page)),
                css::client::kLeasePageSize);
+        if (const int events = handle->events.load(std::memory_order_acquire); events != 0) {
+            close(events - 1);
+        }
+        pthread_mutex_destroy(&handle->subscription);
         pthread_mutex_destroy(&handle->conversation);
     }
     munmap(handle, sizeof(css_t));

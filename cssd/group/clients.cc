@@ -55,7 +55,7 @@ void Engine::Impl::on(const Request& input) {
 
 /// Behind its other commands: a Join that waits is taken back by this.
 void Engine::Impl::on(const ClientGone& input) {
-    enqueue(std::nullopt, LeaveAll{input.client});
+    enqueue(std::nullopt, LeaveAll{input.client, input.reason});
 }
 
 void Engine::Impl::enqueue(std::optional<std::uint64_t> request, Command command) {

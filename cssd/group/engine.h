@@ -48,9 +48,11 @@ struct Request {
     std::uint64_t id = 0;
     std::variant<Join, Publish, Leave, Kill> what;
 };
-/// No process of the client runs any more: it is a member of nothing.
+/// The client is a member of nothing any more: no process of it runs (kGone), or it says so
+/// (kLeft).
 struct ClientGone {
     Client client = 0;
+    LeaveReason reason = LeaveReason::kGone;
 };
 using Input = std::variant<Tick, ViewChanged, DatagramReceived, Request, ClientGone>;
 

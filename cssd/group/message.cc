@@ -67,6 +67,7 @@ void put(Writer& out, const Leave& c) {
 void put(Writer& out, const LeaveAll& c) {
     put_kind(out, CommandKind::kLeaveAll);
     out.put(c.client);
+    put_kind(out, c.reason);
 }
 void put(Writer& out, const Kill& c) {
     put_kind(out, CommandKind::kKill);
@@ -96,7 +97,14 @@ NewView get_view(Reader& in) {
     return view;
 }
 
-/// The reader is not good afterwards when there was no command.
+std::optional<Command> get_leave_all(Reader& in) {
+    const auto client = in.get<std::uint64_t>();
+    const auto reason = static_cast<LeaveReason>(in.get<std::uint8_t>());
+    return reason == LeaveReason::kGone || reason == LeaveReason::kLeft
+               ? std::optional<Command>{LeaveAll{client, reason}}
+               : std::nullopt;
+}
+
 std::optional<Command> get_command(Reader& in) {
     const auto kind = static_cast<CommandKind>(in.get<std::uint8_t>());
     std::string group;
@@ -118,7 +126,7 @@ std::optional<Command> get_command(Reader& in) {
             return Publish{std::move(group), client, in.get_data()};
         }
         case CommandKind::kLeave: return Leave{std::move(group), in.get<std::uint64_t>()};
-        case CommandKind::kLeaveAll: return LeaveAll{in.get<std::uint64_t>()};
+        case CommandKind::kLeaveAll: return get_leave_all(in);
         case CommandKind::kKill: {
             const auto client = in.get<std::uint64_t>();
             return Kill{std::move(group), client, MemberId{in.get<std::uint64_t>()}};

@@ -106,6 +106,7 @@ Result State::admit(const Entry& entry, const Join& command) const {
         return Result::kNotPermitted;
     }
     const bool full = members_ >= kMembersMax ||
+                      memberships(entry.origin, command.client).size() >= kMembershipsMax ||
                       data_size_ + command.data->size() > kDataTotalMax ||
                       (to != nullptr && to->members.size() >= kGroupMax);
     return full ? Result::kFull : Result::kDone;
@@ -157,8 +158,8 @@ void State::apply(const Entry& entry, const Leave& command, Applied& applied) {
 
 void State::apply(const Entry& entry, const LeaveAll& command, Applied& applied) {
     for (const auto& [group, id] : memberships(entry.origin, command.client)) {
-        const bool killed = find(group, id)->kill_asked;
-        remove(applied, group, id, killed ? LeaveReason::kKilled : LeaveReason::kGone);
+        const bool killed = command.reason == LeaveReason::kGone && find(group, id)->kill_asked;
+        remove(applied, group, id, killed ? LeaveReason::kKilled : command.reason);
     }
 }
 

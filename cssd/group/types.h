@@ -15,6 +15,7 @@ namespace css::group {
 inline constexpr std::size_t kNameMax = 63;         ///< Bytes of a group's name; at least one.
 inline constexpr std::size_t kDataMax = 4096;       ///< Bytes of a member's data; none is fine.
 inline constexpr std::size_t kGroupMax = 4096;      ///< Members of one group.
+inline constexpr std::size_t kMembershipsMax = 64;  ///< Groups of one program.
 inline constexpr std::size_t kMembersMax = 32'768;  ///< Of all groups together.
 inline constexpr std::size_t kDataTotalMax = 64U << 20;  ///< Bytes of all members' data.
 
@@ -51,7 +52,7 @@ enum class Result : std::uint8_t {
     kNotMember,     ///< The client is no member of that group, or the target is not.
     kExists,        ///< The client is a member already.
     kNotPermitted,  ///< The group, or the target, belongs to another user.
-    kFull,          ///< kGroupMax, kMembersMax or kDataTotalMax.
+    kFull,          ///< kGroupMax, kMembershipsMax, kMembersMax or kDataTotalMax.
     kUnknown,       ///< The node missed the answer; look at the list of members.
 };
 
@@ -74,9 +75,10 @@ struct Leave {
     std::string group;
     Client client = 0;
 };
-/// The program has ended: out of all groups.
+/// Out of all groups: kGone, or kLeft.
 struct LeaveAll {
     Client client = 0;
+    LeaveReason reason = LeaveReason::kGone;
 };
 /// A member of the group wants another one killed.
 struct Kill {

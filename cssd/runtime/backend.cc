@@ -113,6 +113,10 @@ std::vector<Event> Backend::history() {
     return parts_.story.events();
 }
 
+nlohmann::json Backend::groups() {
+    return parts_.groups.view();
+}
+
 void Backend::submit(const Request& request, Completion done) {
     keep(request);
     // The answer may come before step() returns, so the id is known to `requests` first.

@@ -8,6 +8,7 @@
 #include "cssd/runtime/control.h"
 #include "cssd/runtime/core_host.h"
 #include "cssd/runtime/file_changer.h"
+#include "cssd/runtime/groups.h"
 #include "cssd/runtime/log.h"
 #include "cssd/runtime/network.h"
 #include "cssd/runtime/requests.h"
@@ -32,6 +33,7 @@ public:
         VotingFiles& files;
         Requests& requests;
         FileChanger& file_changer;
+        const Groups& groups;
         const Story& story;
         Log& log;
         /// Asked to leave before there is a core.
@@ -41,6 +43,7 @@ public:
 
     DaemonView view() override;
     std::vector<Event> history() override;
+    nlohmann::json groups() override;
     void submit(const Request& request, Completion done) override;
     void change_voting_files(const FileChange& change, Answered done) override;
     void set_log_level(config::LogLevel level) override;

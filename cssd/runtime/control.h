@@ -21,6 +21,7 @@
 ///
 ///     {"request":"view"}                                      the document of view.h
 ///     {"request":"history"}                                   {"ok":true,"events":[...]}
+///     {"request":"groups"}                                    groups of clients, see groups()
 ///     {"request":"watch"}                                     {"ok":true}, then an event a line
 ///     {"request":"set","parameter":"misscount","value":"50"}  answered when complete everywhere
 ///     {"request":"unset","parameter":"misscount"}             likewise, to the default
@@ -59,6 +60,12 @@ public:
 
     /// Newest last, bounded by the daemon.
     [[nodiscard]] virtual std::vector<Event> history() = 0;
+
+    /// The answer to the request `groups`: "state" ("none" before this node is a member, "in
+    /// order", "changing" while a record is taken up), sequencer, incarnation, position, and
+    /// "groups" with name, owner, serial and "members" (member, node, number, pid, uid, data_size,
+    /// kill_asked).
+    [[nodiscard]] virtual nlohmann::json groups() = 0;
 
     using Completion = std::function<void(core::RequestResult)>;
     using Request = decltype(core::OperatorRequest::what);

@@ -56,6 +56,10 @@ Answer answer_history(ControlBackend& backend, const json&) {
     return now({{"ok", true}, {"events", std::move(events)}});
 }
 
+Answer answer_groups(ControlBackend& backend, const json&) {
+    return now(backend.groups());
+}
+
 Answer answer_watch(ControlBackend&, const json&) {
     return AnswerWatch{success()};
 }
@@ -213,6 +217,7 @@ struct Handler {
 constexpr std::array kHandlers{
     Handler{"view", Privilege::kNone, answer_view},
     Handler{"history", Privilege::kNone, answer_history},
+    Handler{"groups", Privilege::kNone, answer_groups},
     Handler{"watch", Privilege::kNone, answer_watch},
     Handler{"set", Privilege::kAdministrator, answer_set},
     Handler{"unset", Privilege::kAdministrator, answer_unset},

@@ -73,6 +73,9 @@ void CoreHost::carry_out(core::Output output) {
         effects_.fence_self(*output.fence_self, self_);
     }
     for (const core::Notice& notice : output.notices) {
+        if (notice.kind == core::NoticeKind::kComplete) {
+            tell_complete(notice.incarnation);
+        }
         effects_.notice(notice);
     }
     if (output.exit) {
@@ -82,6 +85,15 @@ void CoreHost::carry_out(core::Output output) {
         return;
     }
     effects_.wake_at(output.wake_at);
+}
+
+/// With the record itself, which the notice does not hold. If the same step has already learned of
+/// a later one, that one's completion is told in its turn.
+void CoreHost::tell_complete(Incarnation incarnation) {
+    const core::StatusView status = arbiter_->status(time_.now());
+    if (status.newest.incarnation == incarnation) {
+        effects_.complete(status.newest, self_);
+    }
 }
 
 void CoreHost::file_opened(const core::FileOpened& opened) {

@@ -4,9 +4,9 @@
 #include <memory>
 #include <optional>
 
+#include "cssd/base/priority_mutex.h"
 #include "cssd/core/arbiter.h"
 #include "cssd/runtime/clock.h"
-#include "cssd/runtime/core_mutex.h"
 #include "cssd/runtime/effects.h"
 
 namespace css::runtime {
@@ -51,9 +51,10 @@ private:
     [[nodiscard]] bool runs() const { return arbiter_ != nullptr && !ended_; }
     void step_locked(Instant now, const core::Input& input);
     void carry_out(core::Output output);
+    void tell_complete(Incarnation incarnation);
 
     Effects& effects_;
-    CoreMutex mutex_;  ///< Guards all below.
+    PriorityMutex mutex_;  ///< Guards all below.
     CoreTime time_;
     std::unique_ptr<core::Arbiter> arbiter_;
     bool ended_ = false;

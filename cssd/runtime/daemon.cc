@@ -26,9 +26,12 @@ Daemon::~Daemon() {
         network_->stop();
     }
     last_acts_.reset();
+    teller_.reset();
+    if (groups_ != nullptr) {
+        groups_->stop();
+    }
     clients_.reset();
     guardians_.reset();
-    teller_.reset();
     control_.reset();
 }
 
@@ -132,7 +135,8 @@ Status Daemon::begin(const voting::Header& header) {
     }
     if (!network_->runs()) {
         const RealtimeScope realtime{config_.realtime_priority};
-        if (const Status started = network_->start(header.cluster, core_, *log_); !started) {
+        if (const Status started = network_->start(header.cluster, core_, *groups_, *log_);
+            !started) {
             return started.error();
         }
     }
@@ -180,12 +184,13 @@ int Daemon::end(End over) {
     leaves_threads_behind_ = !files_->stop() || leaves_threads_behind_;
     network_->stop();
     last_acts_.reset();
+    teller_.reset();
+    groups_->stop();
     clients_.reset();
     if (!guardian_lost_) {
         guardians_->shutdown();
     }
     guardians_.reset();
-    teller_.reset();
     const Names names = backend_->names();
     if (over == End::kLeft) {
         log_->alert(alert_stopped(names.node(names.self)));

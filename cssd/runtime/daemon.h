@@ -11,6 +11,7 @@
 #include "cssd/runtime/control.h"
 #include "cssd/runtime/core_host.h"
 #include "cssd/runtime/disk_monitor.h"
+#include "cssd/runtime/groups.h"
 #include "cssd/runtime/host_identity.h"
 #include "cssd/runtime/last_acts.h"
 #include "cssd/runtime/log.h"
@@ -82,6 +83,7 @@ private:
     std::optional<client::LeasePageWriter> page_;
     std::unique_ptr<Network> network_;
     std::unique_ptr<guardian::GuardianLink> guardians_;
+    std::unique_ptr<Groups> groups_;
     std::unique_ptr<client::ClientServer> clients_;
     std::unique_ptr<Polling> polling_;
     std::unique_ptr<VotingFiles> files_;

@@ -123,6 +123,7 @@ Status Daemon::start_guardians() {
 
 Status Daemon::start_files() {
     tell_refusals(lock_memory());
+    raise_descriptor_limit();
     const RealtimeScope realtime{config_.realtime_priority};
     if (!realtime.warning().empty()) {
         tell_refusals({realtime.warning()});
@@ -143,6 +144,16 @@ Status Daemon::start_files() {
         .core = core_, .files = *files_, .requests = requests_, .log = *log_, .names = [this] {
             return backend_->names();
         }});
+    groups_ = std::make_unique<Groups>(Groups::Parts{
+        .send = [this](NodeNumber to,
+                       group::Bytes bytes) { network_->post_message(to, std::move(bytes)); },
+        .evict =
+            [this](NodeNumber node) {
+                backend_->submit(core::EvictNode{node}, [](core::RequestResult) {});
+            },
+        .names = [this] { return backend_->names(); },
+        .log = *log_});
+    wiring_.groups = groups_.get();
     backend_ = std::make_unique<Backend>(
         Backend::Parts{.config = config_,
                        .network = *network_,
@@ -150,6 +161,7 @@ Status Daemon::start_files() {
                        .files = *files_,
                        .requests = requests_,
                        .file_changer = *file_changer_,
+                       .groups = *groups_,
                        .story = story_,
                        .log = *log_,
                        .leave_without_core = [this] {
@@ -172,17 +184,22 @@ Status Daemon::start_service() {
         .enlist = [this](std::uint64_t client,
                          int pidfd) { guardians_->enlist_client(client, pidfd); },
         .enlist_cgroup = {},
-        .dismiss = [this](std::uint64_t client) { guardians_->dismiss_client(client); }});
+        .dismiss = [this](std::uint64_t client) { guardians_->dismiss_client(client); },
+        .groups = groups_->calls()});
     if (!clients) {
         return clients.error();
     }
     clients_ = std::move(*clients);
+    if (const Status started = groups_->start(*clients_); !started) {
+        return started.error();
+    }
     const auto names = [this] { return backend_->names(); };
     teller_ = std::make_unique<Teller>(
         Teller::Tells{.log = *log_,
                       .story = story_,
                       .requests = requests_,
                       .control = *control_,
+                      .clients = *clients_,
                       .names = names,
                       .on_end = [this](const core::Exit& exit) {
                           events_->post([&exit](MainEvents::News& news) { news.exit = exit; });

@@ -23,6 +23,8 @@ public:
     virtual void fence(Instance victim) = 0;
     virtual void drain(Instance self) = 0;
     virtual void fence_self(const core::FenceSelf& order, Instance self) = 0;
+    /// Just before the notice kComplete, after those before it; `self` need not be a member.
+    virtual void complete(const Record& record, Instance self) = 0;
     virtual void notice(const core::Notice& notice) = 0;
     /// The last effect of an instance.
     virtual void end(const core::Exit& exit) = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cssd/runtime/clock.h"
+#include "cssd/runtime/groups.h"
 
 namespace css::runtime {
 namespace {
@@ -35,7 +36,7 @@ Network::~Network() {
     stop();
 }
 
-Status Network::start(const ClusterGuid& cluster, CoreHost& core, Log& log) {
+Status Network::start(const ClusterGuid& cluster, CoreHost& core, Groups& groups, Log& log) {
     CSS_CHECK(!runs());
     sealer_.emplace(cluster, key_);
     sending_ = std::make_unique<netbeat::SendingThread>(
@@ -53,6 +54,9 @@ Status Network::start(const ClusterGuid& cluster, CoreHost& core, Log& log) {
                       "NHB from node " + std::to_string(heartbeat.sender.node.value()) +
                           " sequence " + std::to_string(heartbeat.sequence.value()));
         }
+    };
+    calls.on_message = [&groups](NodeNumber from, std::span<const std::byte> message) {
+        groups.datagram(from, message);
     };
     calls.on_refused = [&log](netbeat::DatagramVerdict verdict,
                               const netbeat::Address& from,

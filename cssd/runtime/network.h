@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "cssd/base/result.h"
 #include "cssd/runtime/core_host.h"
@@ -14,6 +16,8 @@
 #include "netbeat/wire/seal.h"
 
 namespace css::runtime {
+
+class Groups;
 
 /// The node's interconnects with their threads "sending" and "dispatch" (SOURCES 1.2, 1.4). The
 /// sockets are bound from the start, which tells the own number; datagrams are sealed for one
@@ -33,10 +37,14 @@ public:
     [[nodiscard]] const netbeat::NodesFile& nodes() const { return nodes_; }
 
     /// Once.
-    Status start(const ClusterGuid& cluster, CoreHost& core, Log& log);
+    Status start(const ClusterGuid& cluster, CoreHost& core, Groups& groups, Log& log);
     [[nodiscard]] bool runs() const { return sending_ != nullptr; }
     /// Any thread, after start(); does not wait. The newest wins.
     void post(const netbeat::Heartbeat& heartbeat) { sending_->post(heartbeat); }
+    /// A message to one node; the same, but it may be lost.
+    void post_message(NodeNumber to, std::vector<std::byte> message) {
+        static_cast<void>(sending_->post_message(to, std::move(message)));
+    }
     /// Sends what was posted last, then ends both threads.
     void stop();
 

@@ -32,6 +32,14 @@ std::vector<std::string> lock_memory() {
     return refused;
 }
 
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+    }
+}
+
 RealtimeScope::RealtimeScope(unsigned priority) {
     if (priority == 0) {
         return;

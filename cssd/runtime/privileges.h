@@ -9,6 +9,9 @@ namespace css::runtime {
 /// answer: what was refused, in words for the alert log; the daemon goes on without.
 std::vector<std::string> lock_memory();
 
+/// As many open files as the system allows: each client takes up to three.
+void raise_descriptor_limit();
+
 /// While it exists the calling thread, and so every thread that it starts, has the real-time
 /// priority (SCHED_RR). Threads started outside stay ordinary: logs, queries, clients.
 class RealtimeScope {

@@ -29,18 +29,28 @@ void Teller::post(const core::Notice& notice) {
     static_cast<void>(mailbox_.put(Item{now(), notice}));
 }
 
+void Teller::post(const Record& complete) {
+    static_cast<void>(mailbox_.put(Item{now(), complete}));
+}
+
 void Teller::post(const core::Exit& exit) {
     CSS_CHECK(mailbox_.put(Item{now(), exit}));  // Without it the process would outlive its end.
 }
 
 void Teller::run() {
     while (const std::optional<Item> item = mailbox_.take()) {
-        if (const auto* notice = std::get_if<core::Notice>(&item->what)) {
-            tell(item->when, *notice);
-        } else {
-            tells_.on_end(std::get<core::Exit>(item->what));
-        }
+        std::visit([this, &item](const auto& what) { tell(item->when, what); }, item->what);
     }
+}
+
+void Teller::tell(const When& /*when*/, const core::Exit& exit) {
+    tells_.on_end(exit);
+}
+
+void Teller::tell(const When& /*when*/, const Record& complete) {
+    const Names names = tells_.names();
+    tells_.clients.show_membership(complete.incarnation.value(),
+                                   census_.complete(complete, names.self, names));
 }
 
 void Teller::tell(const When& when, const core::Notice& notice) {
@@ -55,6 +65,10 @@ void Teller::tell(const When& when, const core::Notice& notice) {
     if (const std::optional<Event> event = event_of(notice, names, when)) {
         tells_.story.add(*event);
         tells_.control.publish(*event);
+    }
+    census_.take(notice);
+    if (notice.kind == core::NoticeKind::kActive) {
+        tells_.clients.show_active();
     }
     if (notice.kind == core::NoticeKind::kRequestDone) {
         tells_.requests.finish(notice.request, notice.request_result);

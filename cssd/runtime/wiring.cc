@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cssd/runtime/groups.h"
 #include "cssd/runtime/last_acts.h"
 #include "cssd/runtime/network.h"
 #include "cssd/runtime/polling.h"
@@ -41,6 +42,11 @@ void Wiring::fence_self(const core::FenceSelf& order, Instance self) {
     last_acts->fence_self(order, self);
 }
 
+void Wiring::complete(const Record& record, Instance self) {
+    teller->post(record);
+    groups->complete(record, self);
+}
+
 void Wiring::notice(const core::Notice& notice) {
     teller->post(notice);
     if (notice.kind == core::NoticeKind::kVotingFiles) {
@@ -49,6 +55,7 @@ void Wiring::notice(const core::Notice& notice) {
 }
 
 void Wiring::end(const core::Exit& exit) {
+    groups->instance_ended();
     teller->post(exit);
 }
 

@@ -6,6 +6,7 @@
 
 namespace css::runtime {
 
+class Groups;
 class LastActs;
 class Network;
 class Polling;
@@ -22,6 +23,7 @@ public:
     Network* network = nullptr;
     LastActs* last_acts = nullptr;
     Teller* teller = nullptr;
+    Groups* groups = nullptr;
     Polling* polling = nullptr;
 
     void tell_lease(const core::LeaseUpdate& lease) override;
@@ -30,6 +32,7 @@ public:
     void fence(Instance victim) override;
     void drain(Instance self) override;
     void fence_self(const core::FenceSelf& order, Instance self) override;
+    void complete(const Record& record, Instance self) override;
     void notice(const core::Notice& notice) override;
     void end(const core::Exit& exit) override;
     void wake_at(Instant at) override;

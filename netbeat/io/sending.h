@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -9,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "cssd/base/priority_mutex.h"
 #include "cssd/base/result.h"
 #include "netbeat/io/interconnect.h"
 #include "netbeat/io/thread.h"
@@ -60,8 +60,8 @@ private:
     Interconnect& interconnect_;
     const Sealer& sealer_;
     const OnSent on_sent_;
-    std::mutex mutex_;  // Guards mailbox_, messages_ and stopping_.
-    std::condition_variable posted_;
+    PriorityMutex mutex_;  // Guards mailbox_, messages_ and stopping_.
+    PriorityCondition posted_;
     std::optional<Heartbeat> mailbox_;
     std::deque<Message> messages_;
     bool stopping_ = false;

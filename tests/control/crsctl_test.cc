@@ -334,6 +334,22 @@ TEST_F(CrsctlTest, StatusMembersAndHistory) {
     EXPECT_EQ(ask("query css history")["events"][0]["type"], "joined");
 }
 
+TEST_F(CrsctlTest, Groups) {
+    expect("query css groups",
+           0,
+           "Group HB+ASM: 2 members, last event 17, owned by uid 0\n"
+           "      member  node                     pid     uid  data bytes\n"
+           "           4  n1 (1)                  2871       0          12\n"
+           "          31  n2 (2)                    77       0           0  to be killed\n"
+           "Located 1 group(s). Node n1 orders their events; in order at position 42, "
+           "incarnation 5.\n");
+    EXPECT_EQ(ask("query css groups HB+ASM")["groups"][0]["members"].size(), 2U);
+    expect("query css groups none",
+           1,
+           "There is no group 'none'.\n"
+           "CRS-4000: Command Query failed, or completed with errors.\n");
+}
+
 TEST_F(CrsctlTest, BeforeAnyVotingFileWasRead) {
     backend_.change([](DaemonView& v) {
         v.cluster_guid.reset();

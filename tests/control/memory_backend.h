@@ -56,6 +56,15 @@ public:
         const std::lock_guard lock{mutex_};
         return history_;
     }
+    nlohmann::json groups() override {
+        return nlohmann::json::parse(R"({"ok":true,"state":"in order","sequencer":"n1",
+            "incarnation":5,"position":42,"groups":[
+            {"name":"HB+ASM","owner":0,"serial":17,"members":[
+            {"member":4,"node":"n1","number":1,"pid":2871,"uid":0,"data_size":12,
+             "kill_asked":false},
+            {"member":31,"node":"n2","number":2,"pid":77,"uid":0,"data_size":0,
+             "kill_asked":true}]}]})");
+    }
     void submit(const Request& request, Completion done) override {
         core::RequestResult result = core::RequestResult::kDone;
         {

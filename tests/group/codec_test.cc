@@ -100,7 +100,7 @@ std::vector<Message> samples() {
         Submit{1, Join{"g", 7, 8, 9, data_of(kDataMax)}},
         Submit{2, Publish{longest, 7, data_of(0)}},
         Submit{3, Leave{"g", 7}},
-        Submit{4, LeaveAll{7}},
+        Submit{4, LeaveAll{7, LeaveReason::kLeft}},
         Submit{5, Kill{"g", 7, MemberId{8}}},
         Entry{Position{1}, kThere, 1, Join{"g", 7, 8, 9, data_of(10)}},
         Entry{Position{2}, kHere, 0, view},

@@ -276,6 +276,21 @@ TEST_F(GroupEngine, WhatOnlyTheSequencerMaySayIsNotTakenFromOthers) {
     EXPECT_EQ(malformed(1), 1U);  // Before it was installed.
 }
 
+/// What was begun under one record is not continued under the next.
+TEST_F(GroupEngine, HalfASnapshotEndsWithItsRecord) {
+    add(1);
+    add(2);
+    tell(record(1, {1, 2}));
+    network_.clear();
+    const SnapshotBegin half{Position{7}, Incarnation{1}, {}};
+    step(NodeNumber{2},
+         DatagramReceived{NodeNumber{1}, datagram(instance(1), instance(2), 1, half)});
+    form(2, {1, 2});
+    EXPECT_TRUE(node(2).engine->is_installed());
+    EXPECT_EQ(node(2).engine->state().position(), Position{1});
+    EXPECT_EQ(malformed(2), 0U);
+}
+
 TEST_F(GroupEngine, AMemberIsKilledOnItsNodeAndNobodyIsEvicted) {
     add(1);
     add(2);

@@ -102,6 +102,15 @@ TEST_F(GroupState, WhoseProcessEndedIsInNoGroup) {
     EXPECT_EQ(gone.events[1].reason, LeaveReason::kGone);
     EXPECT_EQ(state_.groups().size(), 1U);
     EXPECT_TRUE(apply(kOne, LeaveAll{5}).events.empty());
+    EXPECT_EQ(apply(kOne, LeaveAll{6, LeaveReason::kLeft}).events.at(0).reason, LeaveReason::kLeft);
+}
+
+TEST_F(GroupState, AProgramIsInSoManyGroupsAtMost) {
+    for (std::size_t i = 0; i < kMembershipsMax; ++i) {
+        join(kOne, 5, "g" + std::to_string(i));
+    }
+    EXPECT_EQ(apply(kOne, Join{"more", 5, 1, 0, data_of(0)}).result, Result::kFull);
+    EXPECT_EQ(apply(kOne, Join{"more", 6, 1, 0, data_of(0)}).result, Result::kDone);
 }
 
 TEST_F(GroupState, ARecordTakesMembersOfOtherInstancesAway) {

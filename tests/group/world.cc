@@ -159,8 +159,8 @@ void World::trouble() {
     }
     if (options_.crashes && chance(0.01)) {
         Node& back = nodes_[NodeNumber::from_index(draw(options_.nodes))];
-        // Not before the record without the instance before.
-        if (!back.up && !record_.members.contains(back.number)) {
+        // Mostly after a record without the instance before; else one record replaces it.
+        if (!back.up && (!record_.members.contains(back.number) || chance(0.2))) {
             begin_instance(back);
             decide();
         }

@@ -29,6 +29,10 @@ public:
     void fence_self(const core::FenceSelf& /*order*/, Instance /*self*/) override {
         order.emplace_back("fence_self");
     }
+    void complete(const Record& record, Instance self) override {
+        EXPECT_EQ(self.node, NodeNumber{1});
+        order.emplace_back("complete " + std::to_string(record.incarnation.value()));
+    }
     void notice(const core::Notice& /*notice*/) override { order.emplace_back("notice"); }
     void end(const core::Exit& exit) override { exits.push_back(exit); }
     void wake_at(Instant /*at*/) override {}

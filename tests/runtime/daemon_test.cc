@@ -52,6 +52,7 @@ TEST(Daemon, ThreadsAreVisibleByName) {
                              "killblock",
                              "control",
                              "clients",
+                             "groups",
                              "guardian",
                              "log"}) {
         EXPECT_EQ(std::count(names.begin(), names.end(), name), 1) << name;

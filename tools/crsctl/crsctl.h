@@ -87,6 +87,7 @@ Exit check_cluster(const Invocation& invocation);
 Exit query_votedisk(const Invocation& invocation);
 Exit query_members(const Invocation& invocation);
 Exit query_status(const Invocation& invocation);
+Exit query_groups(const Invocation& invocation);
 Exit query_history(const Invocation& invocation);
 Exit watch_events(const Invocation& invocation);
 Exit evict_node(const Invocation& invocation);

@@ -25,6 +25,7 @@ constexpr std::array kCommands{
     Command{"query css members", "", query_members},
     Command{"query css status", "", query_status},
     Command{"query css history", "", query_history},
+    Command{"query css groups", "[GROUP]", query_groups},
     Command{"watch css events", "", watch_events},
     Command{"evict css node", "NAME", evict_node},
     Command{"stop css", "", stop_css},

@@ -166,6 +166,35 @@ bool is_populated(int directory, CgroupKind kind) {
     return true;
 }
 
+namespace {
+
+bool write_file(int directory, const char* name, std::string_view text) {
+    const UniqueFd file{::openat(directory, name, O_WRONLY | O_CLOEXEC)};
+    return file.is_open() &&
+           ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+}  // namespace
+
+/// Frozen, they fork nothing that the signal does not reach. Version 2 kills frozen processes;
+/// version 1 when they are thawed.
+void kill_cgroup(int directory, CgroupKind kind) {
+    switch (kind) {
+        case CgroupKind::kV2:
+            if (!write_file(directory, "cgroup.kill", "1")) {
+                static_cast<void>(write_file(directory, "cgroup.freeze", "1"));
+                signal_processes(directory, SIGKILL);
+                static_cast<void>(write_file(directory, "cgroup.freeze", "0"));
+            }
+            return;
+        case CgroupKind::kV1Freezer:
+            static_cast<void>(write_file(directory, "freezer.state", "FROZEN"));
+            signal_processes(directory, SIGKILL);
+            static_cast<void>(write_file(directory, "freezer.state", "THAWED"));
+            return;
+    }
+}
+
 void signal_processes(int directory, int signal) {
     static_cast<void>(visit_processes(directory, 0, [signal](const std::string& processes) {
         std::istringstream lines{processes};

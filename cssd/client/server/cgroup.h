@@ -32,6 +32,10 @@ Result<CgroupKind> inspect_cgroup(int directory, const CgroupOwner& sender);
 /// that was removed is empty. Only for what inspect_cgroup() accepted.
 bool is_populated(int directory, CgroupKind kind);
 
+/// SIGKILL to every process in it and below it, and to what they fork meanwhile. Does not wait for
+/// their end: is_populated() tells.
+void kill_cgroup(int directory, CgroupKind kind);
+
 /// Sends a signal to every process in it and below it, as far as they can be read. No way to end
 /// them all: they fork meanwhile. Enough to ask them to end.
 void signal_processes(int directory, int signal);
