@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "voting/format/header.h"
 #include "voting/io/disk_thread.h"
 
 namespace css::test {
@@ -39,7 +38,7 @@ void refuse_io_uring(unsigned number) {
     options.path = "/nowhere";
     options.thread_name = "diskping 1";
     options.self = NodeNumber{1};
-    options.callbacks.on_opened = [](const voting::HeaderRegion&, const std::string&) {
+    options.callbacks.on_opened = [](const voting::Header&, const std::string&) {
         return Result<FileIndex>{FileIndex{}};
     };
     options.callbacks.on_cycle = [](const core::CycleFinished&) {};

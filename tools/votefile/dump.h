@@ -3,11 +3,9 @@
 #include <span>
 #include <string>
 
-#include "voting/offline/inspect.h"
+#include "tools/votefile/inspect.h"
 
 namespace css::votefile {
-
-using voting::Inspected;
 
 /// A path with what was found there, or why nothing was.
 struct Shown {

@@ -5,8 +5,6 @@
 #include "voting/format/codec.h"
 
 namespace css::votefile {
-
-using voting::is_used;
 namespace {
 
 using Json = nlohmann::ordered_json;

@@ -1,4 +1,4 @@
-#include "voting/offline/in_use.h"
+#include "tools/votefile/in_use.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -13,7 +13,7 @@
 
 #include "voting/format/layout.h"
 
-namespace css::voting {
+namespace css::votefile {
 namespace {
 
 namespace fs = std::filesystem;
@@ -64,17 +64,17 @@ std::string who_moved(const Inspected& before, const std::vector<std::byte>& now
     const auto differ =
         std::mismatch(before.bytes.begin(), before.bytes.end(), now.begin(), now.end());
     const auto at = static_cast<std::size_t>(differ.first - before.bytes.begin());
-    if (before.header_verdict != SectorVerdict::kValid || at < kHeaderSize) {
+    if (before.header_verdict != SectorVerdict::kValid || at < voting::kHeaderSize) {
         return "its contents change";
     }
-    const Layout layout{before.header.sector_size};
-    return "the heartbeats of node " + std::to_string((at - kHeaderSize) / layout.slot_size() + 1) +
-           " move";
+    const voting::Layout layout{before.header.sector_size};
+    return "the heartbeats of node " +
+           std::to_string((at - voting::kHeaderSize) / layout.slot_size() + 1) + " move";
 }
 
 }  // namespace
 
-Status lock_whole(const VotingDevice& device, const std::string& advice) {
+Status lock_whole(const VotingDevice& device) {
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
@@ -84,7 +84,8 @@ Status lock_whole(const VotingDevice& device, const std::string& advice) {
     if (errno == EAGAIN || errno == EACCES) {
         return Error{ErrorCode::kConflict,
                      0,
-                     device.path() + " is in use" + holder_of(device) + ": " + advice};
+                     device.path() + " is in use" + holder_of(device) +
+                         ": stop the cluster first; --force does not help"};
     }
     return Error{ErrorCode::kSystem,
                  errno,
@@ -109,4 +110,4 @@ Status check_still(std::span<const VotingDevice> devices, std::span<const Inspec
     return Done{};
 }
 
-}  // namespace css::voting
+}  // namespace css::votefile
