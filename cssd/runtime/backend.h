@@ -7,6 +7,7 @@
 #include "cssd/config/config.h"
 #include "cssd/runtime/control.h"
 #include "cssd/runtime/core_host.h"
+#include "cssd/runtime/file_changer.h"
 #include "cssd/runtime/log.h"
 #include "cssd/runtime/network.h"
 #include "cssd/runtime/requests.h"
@@ -30,6 +31,7 @@ public:
         CoreHost& core;
         VotingFiles& files;
         Requests& requests;
+        FileChanger& file_changer;
         const Story& story;
         Log& log;
         /// Asked to leave before there is a core.
@@ -40,6 +42,7 @@ public:
     DaemonView view() override;
     std::vector<Event> history() override;
     void submit(const Request& request, Completion done) override;
+    void change_voting_files(const FileChange& change, Answered done) override;
     void set_log_level(config::LogLevel level) override;
     Status save_key(std::string_view key, std::string_view value) override;
 

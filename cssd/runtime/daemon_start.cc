@@ -139,12 +139,17 @@ Status Daemon::start_files() {
     }
     files_ = std::move(*files);
     wiring_.files = files_.get();
+    file_changer_ = std::make_unique<FileChanger>(FileChanger::Parts{
+        .core = core_, .files = *files_, .requests = requests_, .log = *log_, .names = [this] {
+            return backend_->names();
+        }});
     backend_ = std::make_unique<Backend>(
         Backend::Parts{.config = config_,
                        .network = *network_,
                        .core = core_,
                        .files = *files_,
                        .requests = requests_,
+                       .file_changer = *file_changer_,
                        .story = story_,
                        .log = *log_,
                        .leave_without_core = [this] {

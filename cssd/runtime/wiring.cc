@@ -43,6 +43,9 @@ void Wiring::fence_self(const core::FenceSelf& order, Instance self) {
 
 void Wiring::notice(const core::Notice& notice) {
     teller->post(notice);
+    if (notice.kind == core::NoticeKind::kVotingFiles) {
+        files->sets_changed();
+    }
 }
 
 void Wiring::end(const core::Exit& exit) {
