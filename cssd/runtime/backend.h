@@ -10,6 +10,7 @@
 #include "cssd/runtime/file_changer.h"
 #include "cssd/runtime/log.h"
 #include "cssd/runtime/network.h"
+#include "cssd/runtime/nodes_reload.h"
 #include "cssd/runtime/requests.h"
 #include "cssd/runtime/story.h"
 #include "cssd/runtime/voting_files.h"
@@ -32,6 +33,7 @@ public:
         VotingFiles& files;
         Requests& requests;
         FileChanger& file_changer;
+        NodesReload& nodes_reload;
         const Story& story;
         Log& log;
         /// Asked to leave before there is a core.
@@ -43,6 +45,7 @@ public:
     std::vector<Event> history() override;
     void submit(const Request& request, Completion done) override;
     void change_voting_files(const FileChange& change, Answered done) override;
+    void reload_nodes(Answered done) override;
     void set_log_level(config::LogLevel level) override;
     Status save_key(std::string_view key, std::string_view value) override;
 

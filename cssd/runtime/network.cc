@@ -29,13 +29,36 @@ Result<std::unique_ptr<Network>> Network::bind(netbeat::NodesFile nodes,
 Network::Network(netbeat::NodesFile nodes,
                  netbeat::Key key,
                  std::unique_ptr<netbeat::Interconnect> interconnect)
-    : nodes_(std::move(nodes)), key_(std::move(key)), interconnect_(std::move(interconnect)) {}
+    : nodes_(std::make_shared<const netbeat::NodesFile>(std::move(nodes))),
+      key_(std::move(key)),
+      interconnect_(std::move(interconnect)) {}
 
 Network::~Network() {
     stop();
 }
 
-Status Network::start(const ClusterGuid& cluster, CoreHost& core, Log& log) {
+std::shared_ptr<const netbeat::NodesFile> Network::nodes() const {
+    const std::lock_guard lock{nodes_mutex_};
+    return nodes_;
+}
+
+Status Network::take(netbeat::NodesFile nodes) {
+    if (const Status taken = interconnect_->reload(nodes); !taken) {
+        return taken.error();
+    }
+    auto fresh = std::make_shared<const netbeat::NodesFile>(std::move(nodes));
+    const std::lock_guard lock{nodes_mutex_};
+    nodes_ = std::move(fresh);
+    return Done{};
+}
+
+void Network::post_message(NodeNumber to, std::vector<std::byte> message) {
+    if (sending_ != nullptr) {
+        static_cast<void>(sending_->post_message(to, std::move(message)));
+    }
+}
+
+Status Network::start(const ClusterGuid& cluster, CoreHost& core, Log& log, OnMessage on_message) {
     CSS_CHECK(!runs());
     sealer_.emplace(cluster, key_);
     sending_ = std::make_unique<netbeat::SendingThread>(
@@ -54,6 +77,7 @@ Status Network::start(const ClusterGuid& cluster, CoreHost& core, Log& log) {
                           " sequence " + std::to_string(heartbeat.sequence.value()));
         }
     };
+    calls.on_message = std::move(on_message);
     calls.on_refused = [&log](netbeat::DatagramVerdict verdict,
                               const netbeat::Address& from,
                               std::uint64_t count) {

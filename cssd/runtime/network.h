@@ -1,7 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "cssd/base/result.h"
 #include "cssd/runtime/core_host.h"
@@ -30,13 +34,20 @@ public:
     Network& operator=(Network&&) = delete;
 
     [[nodiscard]] NodeNumber self() const { return interconnect_->self(); }
-    [[nodiscard]] const netbeat::NodesFile& nodes() const { return nodes_; }
+    /// As read last.
+    [[nodiscard]] std::shared_ptr<const netbeat::NodesFile> nodes() const;
+    /// Takes a nodes file that was read again; kConflict, changing nothing: the own line differs.
+    Status take(netbeat::NodesFile nodes);
 
+    /// A message of another node that is no heartbeat; on the dispatch thread.
+    using OnMessage = std::function<void(NodeNumber, std::span<const std::byte>)>;
     /// Once.
-    Status start(const ClusterGuid& cluster, CoreHost& core, Log& log);
+    Status start(const ClusterGuid& cluster, CoreHost& core, Log& log, OnMessage on_message);
     [[nodiscard]] bool runs() const { return sending_ != nullptr; }
     /// Any thread, after start(); does not wait. The newest wins.
     void post(const netbeat::Heartbeat& heartbeat) { sending_->post(heartbeat); }
+    /// Any thread; does not wait. It may be lost; before start() it is.
+    void post_message(NodeNumber to, std::vector<std::byte> message);
     /// Sends what was posted last, then ends both threads.
     void stop();
 
@@ -46,7 +57,8 @@ private:
             std::unique_ptr<netbeat::Interconnect> interconnect);
     void trace_sent(Log& log, const netbeat::Heartbeat& sent, const netbeat::SendReport& report);
 
-    const netbeat::NodesFile nodes_;
+    mutable std::mutex nodes_mutex_;  ///< Guards the pointer.
+    std::shared_ptr<const netbeat::NodesFile> nodes_;
     const netbeat::Key key_;
     const std::unique_ptr<netbeat::Interconnect> interconnect_;
     std::optional<netbeat::Sealer> sealer_;
