@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <new>
 #include <vector>
 
@@ -13,8 +15,10 @@
 #include <unistd.h>
 
 #include "cssd/base/check.h"
+#include "tests/simulator/commit.h"
 #include "tests/simulator/directed.h"
 #include "tests/simulator/run.h"
+#include "tests/simulator/timeline.h"
 
 namespace css::sim {
 namespace {
@@ -42,7 +46,7 @@ void report(const Options& options, const RunResult& result) {
     for (const std::string& line : result.last_lines) {
         std::printf("  %s\n", line.c_str());
     }
-    std::printf("  again: %s\n", run_again(options).c_str());
+    std::printf("  again: %s\n  commit: %s\n", run_again(options).c_str(), kCommit);
     std::fflush(stdout);
 }
 
@@ -114,12 +118,13 @@ unsigned supervise(const Campaign& campaign,
             }
             ++crashes;
             const Options options = campaign.options(shared[i]->seed);
-            std::printf("\nCRASH seed %llu (%s %d)\n  options: %s\n  again: %s\n",
+            std::printf("\nCRASH seed %llu (%s %d)\n  options: %s\n  again: %s\n  commit: %s\n",
                         static_cast<unsigned long long>(options.seed),
                         WIFSIGNALED(status) ? "signal" : "exit",
                         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
                         options.describe().c_str(),
-                        run_again(options).c_str());
+                        run_again(options).c_str(),
+                        kCommit);
             shared[i]->seed += campaign.jobs;
             workers[i] = start_worker(campaign, *shared[i]);
         }
@@ -253,6 +258,43 @@ int replay(const Options& options) {
                 static_cast<unsigned long long>(options.seed),
                 title(result.verdict),
                 static_cast<unsigned long long>(result.hash));
+    return exit_code(result.verdict);
+}
+
+namespace {
+
+// For the handler of an abort, which comes from a check in this very thread.
+Timeline* drawn = nullptr;
+const char* drawn_path = nullptr;
+
+bool write_page() {
+    std::ofstream file{drawn_path};
+    return static_cast<bool>((file << drawn->page()).flush());
+}
+
+void on_abort(int /*signal*/) {
+    drawn->crash();
+    write_page();
+}
+
+}  // namespace
+
+int draw(const Options& options, const std::string& page_path) {
+    Timeline timeline{options};
+    drawn = &timeline;
+    drawn_path = page_path.c_str();
+    std::signal(SIGABRT, on_abort);
+    Counters counters;
+    const RunResult result = run_seed(options, counters, TraceMode::kOff, &timeline);
+    std::signal(SIGABRT, SIG_DFL);
+    if (!write_page()) {
+        std::fprintf(stderr, "css_sim: cannot write %s\n", page_path.c_str());
+        return kExitUsage;
+    }
+    std::printf("seed %llu %s, drawn in %s\n",
+                static_cast<unsigned long long>(options.seed),
+                title(result.verdict),
+                page_path.c_str());
     return exit_code(result.verdict);
 }
 

@@ -35,6 +35,8 @@ int run_campaign(const Campaign& campaign);
 int print_hashes(const Campaign& campaign);
 /// One run with its whole trace on standard output.
 int replay(const Options& options);
+/// One run as a page that draws it (timeline.h), also when the core crashes.
+int draw(const Options& options, const std::string& page_path);
 
 /// The command that runs it again.
 std::string run_again(const Options& options);

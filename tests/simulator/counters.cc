@@ -42,6 +42,7 @@ void add(Counters& a, const Counters& b) {
     add_all(a.triggers, b.triggers);
     add_all(a.request_results, b.request_results);
     add_all(a.faults, b.faults);
+    add_all(a.disk_effects, b.disk_effects);
     add_all(a.exits, b.exits);
     a.runs += b.runs;
     a.steps += b.steps;
@@ -101,6 +102,22 @@ void print(const Counters& c) {
     constexpr std::array<const char*, 3> kExits{"left", "fenced", "again"};
     print_row("exits", c.exits, [&](std::size_t i) { return kExits[i]; });
     print_row("faults", c.faults, [](std::size_t i) { return std::string{kFaults[i].name}; });
+    constexpr std::array<const char*, kDiskEffects> kEffects{"landed-late",
+                                                             "landed-orphaned",
+                                                             "never-landed",
+                                                             "answered-late",
+                                                             "write-error",
+                                                             "read-error",
+                                                             "lost",
+                                                             "torn",
+                                                             "torn-in-units",
+                                                             "misdirected",
+                                                             "misread",
+                                                             "stale",
+                                                             "wiped",
+                                                             "replaced",
+                                                             "restored"};
+    print_row("on disks", c.disk_effects, [&](std::size_t i) { return kEffects[i]; });
 }
 
 }  // namespace css::sim

@@ -19,6 +19,7 @@ struct Counters {
     std::array<std::uint64_t, kRecordCauseMax + 1> triggers{};  ///< By RecordCause, of decisions.
     std::array<std::uint64_t, 9> request_results{};             ///< By RequestResult.
     std::array<std::uint64_t, kFaultKinds> faults{};
+    std::array<std::uint64_t, kDiskEffects> disk_effects{};
     std::array<std::uint64_t, 3> exits{};
     std::uint64_t runs = 0;
     std::uint64_t steps = 0;

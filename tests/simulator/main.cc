@@ -9,6 +9,7 @@
 #include <boost/program_options.hpp>
 
 #include "tests/simulator/campaign.h"
+#include "tests/simulator/commit.h"
 #include "tests/simulator/measure.h"
 #include "tests/simulator/mutations.h"
 #include "tests/simulator/run.h"
@@ -25,6 +26,7 @@ struct Command {
     Campaign campaign;
     std::string schedule_file;
     std::string save_as;
+    std::string page;
 };
 
 constexpr const char* kExitCodes =
@@ -38,6 +40,7 @@ po::options_description describe(Command& command) {
     po::options_description all{"css_sim: whole clusters in a deterministic simulation", 100};
     auto add = all.add_options();
     add("help", "this text");
+    add("version", "the commit that was built");
     add("replay", po::value<std::uint64_t>(), "run one seed and print its trace");
     add("shrink", po::value<std::uint64_t>(), "make the schedule of a failing seed smaller");
     add("schedule",
@@ -45,6 +48,7 @@ po::options_description describe(Command& command) {
         "options and faults from this file; alone, or with --replay, --shrink or --seeds for other "
         "chance");
     add("save", po::value(&command.save_as), "write the schedule of --replay or --shrink there");
+    add("html", po::value(&command.page), "draw the run of --replay, instead of its trace, there");
     add("seeds", po::value<std::string>(), "A..B: run these seeds");
     add("hashes", po::value<std::string>(), "A..B: print each seed's trace hash");
     add("jobs", po::value(&campaign.jobs)->default_value(1), "worker processes");
@@ -104,7 +108,7 @@ int run_one(const po::variables_map& given, const Command& command) {
             return wrong("cannot write " + command.save_as);
         }
     }
-    return css::sim::replay(options);
+    return command.page.empty() ? css::sim::replay(options) : css::sim::draw(options, command.page);
 }
 
 /// `A..B`; a message when it is not.
@@ -194,6 +198,10 @@ int run(int argc, char** argv) {
     }
     if (given.count("latency") != 0) {
         return css::sim::run_latency(given["latency"].as<unsigned>());
+    }
+    if (given.count("version") != 0) {
+        std::cout << "css_sim of commit " << css::sim::kCommit << '\n';
+        return css::sim::kExitPassed;
     }
     std::cout << all << kExitCodes;
     return given.count("help") != 0 ? css::sim::kExitPassed : css::sim::kExitUsage;
