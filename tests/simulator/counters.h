@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 
 #include "cssd/base/record.h"
 #include "cssd/core/notice.h"
@@ -37,5 +38,7 @@ struct Counters {
 /// `b` added to `a` (the maximum where it is one).
 void add(Counters& a, const Counters& b);
 void print(const Counters& counters);
+/// `group TAB name TAB count`, a line each; of the group `most` the largest counts, not the sum.
+std::string text_of(const Counters& counters);
 
 }  // namespace css::sim

@@ -12,7 +12,7 @@
 #include "tests/simulator/commit.h"
 #include "tests/simulator/measure.h"
 #include "tests/simulator/mutations.h"
-#include "tests/simulator/run.h"
+#include "tests/simulator/replay.h"
 #include "tests/simulator/shrink.h"
 
 namespace {
@@ -50,6 +50,11 @@ po::options_description describe(Command& command) {
     add("save", po::value(&command.save_as), "write the schedule of --replay or --shrink there");
     add("html", po::value(&command.page), "draw the run of --replay, instead of its trace, there");
     add("seeds", po::value<std::string>(), "A..B: run these seeds");
+    add("fresh",
+        po::value<std::uint64_t>(),
+        "so many seeds that nobody ran before; the first comes from the commit, and is printed");
+    add("seconds", po::value(&campaign.seconds), "begin no seed of --seeds or --fresh later");
+    add("counts", po::value(&campaign.counts_file), "write what was counted there, too");
     add("hashes", po::value<std::string>(), "A..B: print each seed's trace hash");
     add("jobs", po::value(&campaign.jobs)->default_value(1), "worker processes");
     add("stop-after",
@@ -122,7 +127,23 @@ std::string take_range(const std::string& range, Campaign& campaign) {
     return {};
 }
 
+/// Another range with each commit, far from those that tests and people name.
+void take_fresh(std::uint64_t count, Campaign& campaign) {
+    std::uint64_t first = 0xcbf29ce484222325U;
+    for (const char* c = css::sim::kCommit; *c != '\0'; ++c) {
+        first = (first ^ static_cast<unsigned char>(*c)) * 0x100000001b3U;
+    }
+    campaign.first = 1'000'000'000 + first % 1'000'000'000'000;
+    campaign.last = campaign.first + count - 1;
+    std::cout << "fresh seeds of commit " << css::sim::kCommit << ": " << campaign.first << ".."
+              << campaign.last << std::endl;
+}
+
 int run_many(const po::variables_map& given, Campaign& campaign) {
+    if (given.count("fresh") != 0) {
+        take_fresh(given["fresh"].as<std::uint64_t>(), campaign);
+        return css::sim::run_campaign(campaign);
+    }
     const bool hashes = given.count("hashes") != 0;
     const std::string problem =
         take_range(given[hashes ? "hashes" : "seeds"].as<std::string>(), campaign);
@@ -187,7 +208,7 @@ int run(int argc, char** argv) {
             return wrong(problem);
         }
     }
-    if (given.count("seeds") + given.count("hashes") != 0) {
+    if (given.count("seeds") + given.count("hashes") + given.count("fresh") != 0) {
         return run_many(given, command.campaign);
     }
     if (given.count("replay") + given.count("shrink") + given.count("schedule") != 0) {

@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/simulator/campaign.h"
 #include "tests/simulator/commit.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/network.h"
+#include "tests/simulator/replay.h"
 #include "tests/simulator/timeline_page.h"
 
 namespace css::sim {
@@ -57,7 +57,7 @@ void Timeline::sample_machine(const Machine& machine, Lane& lane) {
     const Daemon& daemon = machine.daemon;
     const bool runs = machine.on && daemon.arbiter != nullptr;
     lane.node = machine.number.value();
-    lane.guest = machine.role != Role::kNode;
+    lane.guest = machine.index == world_->nodes();
     lane.host.set(now, machine.on ? machine.frozen(now) ? "frozen" : "on" : "");
     lane.daemon.set(now, machine.on ? daemon_state(daemon) : "");
     lane.paused.set(now, runs && daemon.paused_until > now ? "paused" : "");
