@@ -30,6 +30,8 @@ Disks::Disks(World& world) : world_(world) {
     sharing_.resize(images_.size());
     paths_.resize(images_.size() * (world.nodes() + 1));
     in_flight_.resize(paths_.size());
+    read_begun_.resize(paths_.size());
+    kill_landed_.resize(images_.size());
 }
 
 // ------------------------------------------------------------------------------- one cycle
@@ -46,6 +48,7 @@ void Disks::submit(Machine& machine, const core::CycleOrder& order) {
     request.id = order.id;
     request.self = machine.number;
     request.own = order.own.has_value();
+    request.submitted = world_.now;
     ++in_flight_[machine.index * images_.size() + request.file];
     ++world_.counters.cycles;
     if (order.own) {
@@ -57,6 +60,7 @@ void Disks::submit(Machine& machine, const core::CycleOrder& order) {
             image.identity(), machine.number, order.own->ballot, both.subspan(size));
         request.incarnation = order.own->heartbeat.record.incarnation;
         request.unique = order.own->heartbeat.unique;
+        note_holder(machine, request.unique);
     }
     request.header = order.header;
     request.kill_count = order.kills.size();
@@ -66,12 +70,64 @@ void Disks::submit(Machine& machine, const core::CycleOrder& order) {
     for (std::size_t i = 0; i < request.kill_count; ++i) {
         Kill& kill = request.kills[i];
         kill.slot = order.kills[i].slot;
+        check_kill(request, order.kills[i]);
         kill.bytes.resize(image.sector_size());
         voting::encode_kill(image.identity(), kill.slot, order.kills[i].block, kill.bytes);
+    }
+    if (mutated(Mutation::kReadBeforeWrite)) {
+        const auto views = image.views(request.slots);
+        request.copy.assign(views.begin(), views.end());
+        request.copied = true;
+        request.as_written = request.own;
     }
     request.detailed = world_.faults_on && world_.options.split_permille != 0 &&
                        world_.prng_disk.chance(world_.options.split_permille, 1000);
     schedule(EventKind::kIoLand, index, latency(request));
+}
+
+void Disks::note_holder(const Machine& machine, Unique unique) {
+    Holder& holder = holders_[machine.number];
+    if (holder.unique == unique && holder.host == machine.host) {
+        return;
+    }
+    const Machine& former = world_.machines[holder.machine];
+    const bool two_hosts = holder.host != machine.host && former.running() &&
+                           former.daemon.instance == Instance{machine.number, holder.unique};
+    bool seen = false;
+    for (unsigned f = 0; f < images_.size(); ++f) {
+        seen = seen || holder.landed[FileIndex::from_index(f)] <
+                           read_begun_[machine.index * images_.size() + f];
+    }
+    if (two_hosts && !seen) {
+        // Two hosts that start with one number at once cannot see each other (README, what it takes
+        // for granted): what happens then is nobody's promise, and this run is over.
+        throw Violation{Verdict::kPassed, "Out of scope", "two hosts take one slot at once"};
+    }
+    holder = Holder{.unique = unique, .host = machine.host, .machine = machine.index};
+    holder.since = world_.now;
+    for (SimTime& landed : holder.landed) {
+        landed = SimTime{1} << 60;
+    }
+}
+
+/// A kill block is never lowered (PROTOCOL 3) by one that could have known better: what stood there
+/// before its newest read of this file began.
+void Disks::check_kill(const Request& request, const core::CycleOrder::Kill& kill) const {
+    const SlotView& view = images_[request.file].view(kill.slot);
+    const std::size_t path = request.machine * images_.size() + request.file;
+    const bool known = view.kill_verdict == SectorVerdict::kValid &&
+                       kill_landed_[request.file][kill.slot] < read_begun_[path] &&
+                       !insane(request.file);
+    const KillBlock& now = view.kill;
+    const bool lowers = kill.block.victim < now.victim ||
+                        (kill.block.victim == now.victim && now.confirmed && !kill.block.confirmed);
+    if (known && lowers) {
+        throw Violation{Verdict::kSafety,
+                        "Kill block",
+                        "that of node " + std::to_string(kill.slot.value()) + " is lowered from " +
+                            std::to_string(now.victim.value()) + " to " +
+                            std::to_string(kill.block.victim.value())};
+    }
 }
 
 void Disks::on_land(const Event& event) {
@@ -79,7 +135,7 @@ void Disks::on_land(const Event& event) {
     if (put_off(event, request)) {
         return;
     }
-    if (never_lands(request)) {
+    if (refused(request)) {
         lose(event.argument);
         return;
     }
@@ -92,12 +148,6 @@ void Disks::on_land(const Event& event) {
         }
     }
     Path& path = this->path(request.machine, request.file);
-    if (mutated(Mutation::kReadBeforeWrite) && !request.orphan) {
-        const auto views = images_[request.file].views(request.slots);
-        request.copy.assign(views.begin(), views.end());
-        request.copied = true;
-        request.as_written = request.own;
-    }
     if (request.header) {
         // As it was ordered, however long ago: a late one brings an older header back.
         images_[request.file].write_header(*request.header);
@@ -135,7 +185,7 @@ void Disks::on_land_ballot(const Event& event) {
     if (put_off(event, request)) {
         return;
     }
-    if (never_lands(request)) {
+    if (refused(request)) {
         lose(event.argument);
         return;
     }
@@ -150,15 +200,15 @@ void Disks::lose(unsigned index) {
 }
 
 // Assumption of PROTOCOL 9 (README, "What it takes for granted").
-bool Disks::never_lands(const Request& request) const {
+bool Disks::refused(const Request& request) const {
     if (request.orphan && request.lands_by != 0 && world_.now > request.lands_by) {
         return true;
     }
-    // The slot lock holds back a new daemon of the same host only. That a hung write of one host
-    // does not land after another host has taken the slot over is assumed here (found with seed
-    // 5706: without that the slot goes back on every file that hung).
-    const Unique holder = images_[request.file].view(request.self).heartbeat.unique;
-    return request.own && world_.lifecycle->foreign_started() && holder > request.unique;
+    // The slot lock holds back a new daemon of the same host only. Assumed here: once another host
+    // has taken a slot, the storage refuses what the host that held it before still has under way.
+    const Holder& holder = holders_[request.self];
+    return request.own && holder.host != world_.machines[request.machine].host &&
+           request.submitted < holder.since;
 }
 
 /// The writes are over: read, or end a request that nobody waits for any more.
@@ -223,6 +273,7 @@ void Disks::on_done(const Event& event) {
     finished.id = request.id;
     finished.outcome = request.outcome;
     if (request.outcome == core::CycleOutcome::kDone) {
+        read_begun_[request.machine * images_.size() + request.file] = request.submitted;
         finished.own_as_written = request.as_written;
         finished.slots =
             request.copied ? std::span<const SlotView>{request.copy} : image.views(request.slots);
@@ -269,6 +320,7 @@ void Disks::land_sector(Request& request, std::size_t which) {
 void Disks::land_kills(Request& request) {
     for (std::size_t i = 0; i < request.kill_count; ++i) {
         before_change(request.file);
+        kill_landed_[request.file][request.kills[i].slot] = world_.now;
         images_[request.file].write_sector(
             request.kills[i].slot, voting::kKillSector, request.kills[i].bytes);
     }
@@ -293,6 +345,11 @@ void Disks::land_heartbeat(const Request& request, std::span<const std::byte> by
                         .sequence = view.heartbeat.sequence,
                         .incarnation = view.heartbeat.record.incarnation};
     image.write_sector(request.self, voting::kHeartbeatSector, bytes);
+    Holder& holder = holders_[request.self];
+    if (holder.unique == request.unique && holder.host == world_.machines[request.machine].host) {
+        SimTime& landed = holder.landed[file_index(request.file)];
+        landed = std::min(landed, world_.now);
+    }
     if (!insane(request.file)) {
         world_.checkers->on_heartbeat_landed(request.self, before, view);
     }

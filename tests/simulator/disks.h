@@ -91,12 +91,22 @@ private:
         NodeNumber self;
         Incarnation incarnation;
         Unique unique;
+        SimTime submitted = 0;
         SimTime lands_by = 0;  ///< Of an orphan: dropped when later. 0: no limit.
         core::CycleOutcome outcome = core::CycleOutcome::kDone;
         std::vector<std::byte> written;  ///< H and B.
         std::vector<Kill> kills;         ///< Only the first `kill_count` belong to this cycle.
         std::size_t kill_count = 0;
         std::vector<SlotView> copy;
+    };
+
+    /// Who has ordered the first write of the largest unique in a slot, and when.
+    struct Holder {
+        Unique unique;
+        HostId host;
+        unsigned machine = 0;
+        SimTime since = 0;
+        PerFile<SimTime> landed;  ///< First time, by file.
     };
 
     unsigned new_request();
@@ -107,7 +117,10 @@ private:
     /// True: a hang is on; the event was put off.
     bool put_off(const Event& event, const Request& request);
     bool fails(const Request& request) const;
-    [[nodiscard]] bool never_lands(const Request& request) const;
+    /// The assumption of PROTOCOL 9 about a slot that another host takes over.
+    [[nodiscard]] bool refused(const Request& request) const;
+    void note_holder(const Machine& machine, Unique unique);
+    void check_kill(const Request& request, const core::CycleOrder::Kill& kill) const;
     void land_sector(Request& request, std::size_t which);
     void land_kills(Request& request);
     void land_misdirected(const Request& request, NodeNumber where);
@@ -121,9 +134,12 @@ private:
     std::vector<VotingImage> images_;
     std::vector<std::vector<std::byte>> saved_;
     std::vector<SimTime> hangs_;
-    std::vector<Path> paths_;                   ///< By machine, then file.
-    std::vector<PerNode<Incarnation>> landed_;  ///< By file.
-    std::vector<unsigned> in_flight_;           ///< By machine, then file.
+    std::vector<Path> paths_;                    ///< By machine, then file.
+    std::vector<PerNode<Incarnation>> landed_;   ///< By file.
+    std::vector<unsigned> in_flight_;            ///< By machine, then file.
+    std::vector<SimTime> read_begun_;            ///< Of the newest finished cycle; the same.
+    std::vector<PerNode<SimTime>> kill_landed_;  ///< By file.
+    PerNode<Holder> holders_;                    ///< Of each slot.
     std::vector<Request> requests_;
     std::vector<unsigned> free_;
     std::vector<std::vector<unsigned>> sharing_;  ///< By file: requests with a shared snapshot.
