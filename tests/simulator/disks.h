@@ -99,6 +99,16 @@ private:
         std::vector<SlotView> copy;
     };
 
+    struct EncodedBallot {
+        NodeNumber slot;
+        FileUid file;
+        voting::Ballot ballot;
+        std::vector<std::byte> bytes;
+    };
+
+    void encode_ballot(const Request& request,
+                       const voting::Ballot& ballot,
+                       std::span<std::byte> sector);
     unsigned new_request();
     void release(unsigned index);
     void schedule(EventKind kind, unsigned index, SimTime delay);
@@ -124,6 +134,7 @@ private:
     std::vector<Path> paths_;                   ///< By machine, then file.
     std::vector<PerNode<Incarnation>> landed_;  ///< By file.
     std::vector<unsigned> in_flight_;           ///< By machine, then file.
+    std::vector<EncodedBallot> ballots_;        ///< By machine, then file.
     std::vector<Request> requests_;
     std::vector<unsigned> free_;
     std::vector<std::vector<unsigned>> sharing_;  ///< By file: requests with a shared snapshot.

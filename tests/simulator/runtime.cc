@@ -19,7 +19,16 @@ void Runtime::step(Machine& machine, const core::Input& input) {
     CSS_CHECK(!machine.daemon.interrupted);
     ++world_.counters.steps;
     machine.daemon.arbiter->step(machine.clock.local(world_.now), input);
-    core::Output output = machine.daemon.arbiter->take_output();
+    if (depth_ == outputs_.size()) {
+        outputs_.emplace_back();
+    }
+    core::Output& output = outputs_[depth_++];
+    machine.daemon.arbiter->take_output(output);
+    carry_out_step(machine, output);
+    --depth_;
+}
+
+void Runtime::carry_out_step(Machine& machine, core::Output& output) {
     if (world_.ambusher->waits_at(Place::kDecided) && decides(machine, output)) {
         const std::uint32_t life = machine.daemon.life;
         world_.ambusher->spring(Place::kDecided, machine);
