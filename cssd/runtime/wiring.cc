@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "cssd/runtime/fence_commands.h"
 #include "cssd/runtime/groups.h"
 #include "cssd/runtime/last_acts.h"
 #include "cssd/runtime/network.h"
@@ -18,9 +17,6 @@ void Wiring::tell_lease(const core::LeaseUpdate& lease) {
                                      .end = lease.end,
                                      .token = lease.token,
                                      .may_act = lease.may_act && !lease.released});
-    if (lease.serial == 1 && on_first_lease) {
-        on_first_lease(lease.reboottime);
-    }
     guardians->send(lease,
                     lease.instance,
                     lease.final ? guardian::Finality::kFinal : guardian::Finality::kRenewable);
@@ -34,8 +30,8 @@ void Wiring::send(const netbeat::Heartbeat& heartbeat) {
     network->post(heartbeat);
 }
 
-void Wiring::fence(Instance victim) {
-    fence_commands->fence(victim);
+void Wiring::fence(Instance /*victim*/) {
+    // E4 needs a fence command; without one the other rules confirm the stop.
 }
 
 void Wiring::drain(Instance self) {

@@ -2,7 +2,6 @@
 
 #include "tests/simulator/best_cohort.h"
 #include "tests/simulator/simulation.h"
-#include "tests/simulator/timeline.h"
 
 namespace css::sim {
 namespace {
@@ -155,16 +154,10 @@ void run_phases(Simulation& sim) {
 
 }  // namespace
 
-RunResult run_seed(const Options& options,
-                   Counters& counters,
-                   TraceMode trace,
-                   Timeline* timeline) {
+RunResult run_seed(const Options& options, Counters& counters, TraceMode trace) {
     RunResult result;
     Simulation sim{options, counters};
     sim.world.trace.set_mode(trace);
-    if (timeline != nullptr) {
-        timeline->attach(sim.world);
-    }
     try {
         run_phases(sim);
     } catch (const Violation& violation) {
@@ -176,9 +169,6 @@ RunResult run_seed(const Options& options,
     result.at = sim.world.now;
     result.hash = sim.world.trace.hash();
     result.last_lines = sim.world.trace.kept();
-    if (timeline != nullptr) {
-        timeline->end(result);
-    }
     return result;
 }
 

@@ -7,7 +7,6 @@
 
 #include "tests/simulator/attempt.h"
 #include "tests/simulator/campaign.h"
-#include "tests/simulator/replay.h"
 
 namespace css::sim {
 namespace {

@@ -47,10 +47,7 @@ public:
         std::vector<std::byte> body;
     };
     struct AskToEnd {};
-    struct Page {
-        UniqueFd descriptor;
-    };
-    using Post = std::variant<Enlisted, Answered, Told, ToldAll, Kill, Membership, AskToEnd, Page>;
+    using Post = std::variant<Enlisted, Answered, Told, ToldAll, Kill, Membership, AskToEnd>;
     void post(Post post);
     [[nodiscard]] std::size_t registered() const;
 
@@ -105,7 +102,6 @@ private:
     void change_state(Client& client, State state);
     void take(const Enlisted& post);
     void take(const AskToEnd& post);
-    void take(Page& post);
 
     // client_groups.cc: questions and events
     void take(const Answered& post);
