@@ -101,6 +101,12 @@ inline constexpr auto kMutationMax = static_cast<std::uint8_t>(Mutation::kE3Read
 
 #ifdef CSS_MUTATIONS
 inline Mutation active_mutation = Mutation::kNone;
+#endif
+
+#ifdef CSS_COVERAGE
+// So that a hook has no branch of its own even where nothing is optimised.
+#define mutated(m) false
+#elif defined(CSS_MUTATIONS)
 inline bool mutated(Mutation m) {
     return active_mutation == m;
 }

@@ -40,6 +40,7 @@ struct Config {
     std::string log_dir = "/var/log/cssd";
     FenceAction fence_action = FenceAction::kReboot;
     std::string fence_command;    ///< Given whenever fence_action is `command`.
+    std::string drain_command;    ///< Empty: a dead client leaves no I/O behind.
     std::string watchdog_device;  ///< Empty: none.
     unsigned autorejoin_tries = 3;
     std::chrono::milliseconds autorejoin_interval = std::chrono::minutes{5};

@@ -101,11 +101,12 @@ Status set_autorejoin_interval(Config& config, std::string_view value) {
     return Done{};
 }
 
-Status set_fence_command(Config& config, std::string_view value) {
-    if (value.empty()) {
-        return wanted(value, "a command");
+Status set_command(std::string& target, std::string_view value) {
+    constexpr std::size_t kLengthMax = 1000;
+    if (value.empty() || value.size() > kLengthMax) {
+        return wanted(value, "a command of at most " + std::to_string(kLengthMax) + " characters");
     }
-    config.fence_command = value;
+    target = value;
     return Done{};
 }
 
@@ -188,7 +189,15 @@ constexpr std::array kKeys{
         "reboot (default), kill-clients, command or exit",
         Times::kOnce,
         set_fence_action},
-    Key{"fence_command", "run with: off NODE_NAME NODE_NUMBER", Times::kOnce, set_fence_command},
+    Key{"fence_command",
+        "run with: off NODE_NAME NODE_NUMBER; exit 0 confirms that the node is off",
+        Times::kOnce,
+        [](Config& c, std::string_view v) { return set_command(c.fence_command, v); }},
+    Key{"drain_command",
+        "run with: NODE_NAME NODE_NUMBER when the last client is gone; exit 0 says that nothing of "
+        "them is left (unmounted, detached, keys revoked)",
+        Times::kOnce,
+        [](Config& c, std::string_view v) { return set_command(c.drain_command, v); }},
     Key{"watchdog_device",
         "as in /dev/watchdog, or none (default)",
         Times::kOnce,

@@ -72,8 +72,11 @@ DaemonView Backend::view() {
     }
     {
         const std::lock_guard lock{mutex_};
-        view.fault = fault_;
+        view.fault = fault_.empty() ? stays_out_ : fault_;
         view.realtime_priority = realtime_priority_;
+        view.watchdog_armed = !unwatched_;
+        view.watchdog = unwatched_.value_or("");
+        view.can_reset = can_reset_;
         view.status.self.node = parts_.network.self();
         view.status.standby = standing_.standby;
         view.status.weight = standing_.weight;
@@ -122,6 +125,7 @@ void Backend::keep(const Request& request) {
     const std::lock_guard lock{mutex_};
     if (const auto* standby = std::get_if<core::SetStandby>(&request)) {
         standing_.standby = standby->standby;
+        stays_out_.clear();
     } else if (const auto* weight = std::get_if<core::SetWeight>(&request)) {
         standing_.weight = weight->weight;
     }
@@ -165,6 +169,22 @@ void Backend::set_fault(std::string fault) {
 void Backend::set_realtime_priority(unsigned in_force) {
     const std::lock_guard lock{mutex_};
     realtime_priority_ = in_force;
+}
+
+void Backend::stay_out(std::string why) {
+    submit(core::SetStandby{true}, [](core::RequestResult) {});
+    const std::lock_guard lock{mutex_};
+    stays_out_ = std::move(why);
+}
+
+void Backend::set_watchdog(std::string why) {
+    const std::lock_guard lock{mutex_};
+    unwatched_ = why.empty() ? std::nullopt : std::optional{std::move(why)};
+}
+
+void Backend::set_can_reset(bool can_reset) {
+    const std::lock_guard lock{mutex_};
+    can_reset_ = can_reset;
 }
 
 }  // namespace css::runtime

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "cssd/config/config.h"
@@ -51,7 +52,12 @@ public:
     [[nodiscard]] Standing standing() const;
     /// What keeps the daemon from going on, besides the voting files; empty: nothing.
     void set_fault(std::string fault);
+    /// Does not join again until it is enabled, because.
+    void stay_out(std::string why);
     void set_realtime_priority(unsigned in_force);
+    /// `why`: not armed, because; empty: armed.
+    void set_watchdog(std::string why);
+    void set_can_reset(bool can_reset);
 
 private:
     void submit_without_core(const Request& request, const Completion& done);
@@ -62,7 +68,10 @@ private:
     mutable std::mutex mutex_;  ///< Guards all below.
     Standing standing_;
     std::string fault_;
+    std::string stays_out_;
     unsigned realtime_priority_ = 0;
+    std::optional<std::string> unwatched_{""};  ///< Nothing: the watchdog is armed.
+    bool can_reset_ = true;
 };
 
 }  // namespace css::runtime

@@ -1,11 +1,13 @@
 #include "cssd/runtime/daemon.h"
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
 #include <sys/random.h>
 #include <systemd/sd-daemon.h>
 
+#include "cssd/runtime/clock.h"
 #include "cssd/runtime/privileges.h"
 #include "cssd/runtime/render_parts.h"
 
@@ -29,22 +31,26 @@ Daemon::~Daemon() {
     if (groups_ != nullptr) {
         groups_->stop();
     }
-    clients_.reset();
+    fence_commands_.reset();
+    end_clients();
     guardians_.reset();
     control_.reset();
 }
 
+/// A guardian's last answer may be about a client of theirs.
+void Daemon::end_clients() {
+    std::unique_ptr<client::ClientServer> ending;
+    {
+        const std::lock_guard lock{clients_mutex_};
+        ending = std::move(clients_);
+    }
+}
+
 int Daemon::run() {
     static_cast<void>(::sd_notify(0, "READY=1"));
-    if (config_.fence_action != config::FenceAction::kExit) {
-        log_->alert("CRS-1657: Warning: fence_action " +
-                    std::string{config::name_of(config_.fence_action)} +
-                    " is not available in this version; at fencing the guardians end the daemon "
-                    "and its clients, as with exit");
-    }
     for (;;) {
         tell_manager();
-        const MainEvents::News news = events_->wait();
+        const MainEvents::News news = events_->wait(std::min(rejoin_.due(), gasps_at_));
         if (const End over = handle(news); over != End::kNotYet) {
             return end(over);
         }
@@ -57,9 +63,17 @@ Daemon::End Daemon::handle(const MainEvents::News& news) {
         backend_->submit(core::Leave{}, [](core::RequestResult) {});
     }
     if (news.guardians_ready) {
-        guardians_ready_ = true;
-        if (const std::string warnings = guardians_->warnings(); !warnings.empty()) {
-            log_->alert("CRS-1657: Warning: " + warnings.substr(0, warnings.find('\n')));
+        take_guardians();
+    }
+    for (const std::uint64_t client : news.refused_clients) {
+        register_->remove(client);
+    }
+    if (news.unwatched) {
+        tell_watchdog(*news.unwatched);
+    }
+    if (news.reboottime) {
+        if (const End over = check_reboottime(*news.reboottime); over != End::kNotYet) {
+            return over;
         }
     }
     if (news.guardian_lost) {
@@ -78,13 +92,30 @@ Daemon::End Daemon::handle(const MainEvents::News& news) {
     if (news.leave) {
         return End::kLeft;
     }
+    if (boot_now() >= gasps_at_) {
+        tell_last_gasps();
+        gasps_at_ = kForever;
+    }
+    if (const End over = look_at_rejoin(); over != End::kNotYet) {
+        return over;
+    }
     return begin_when_possible();
 }
 
 Daemon::End Daemon::handle_exit(const core::Exit& exit) {
+    if (leaves_because_) {
+        return fail(*leaves_because_);
+    }
     switch (exit.kind) {
         case core::Exit::Kind::kLeft: return End::kLeft;
-        case core::Exit::Kind::kFenced: return fail(std::string{words(exit.reason)});
+        case core::Exit::Kind::kFenced:
+            log_->trace(LogLevel::kError,
+                        "clssscMain",
+                        "LHB fenced, every client is gone: " + std::string{words(exit.reason)});
+            if (config_.fence_action == config::FenceAction::kKillClients && !guardian_lost_) {
+                return rejoin();
+            }
+            return fail(std::string{words(exit.reason)});
         case core::Exit::Kind::kAgain: break;
     }
     requests_.abandon();
@@ -98,7 +129,7 @@ Daemon::End Daemon::handle_exit(const core::Exit& exit) {
 }
 
 Daemon::End Daemon::begin_when_possible() {
-    if (instance_runs_) {
+    if (instance_runs_ || resets_) {
         return End::kNotYet;
     }
     backend_->set_fault(guardians_ready_ ? ""
@@ -124,7 +155,8 @@ Status Daemon::begin(const voting::Header& header) {
     }
     if (!network_->runs()) {
         const RealtimeScope realtime{config_.realtime_priority};
-        if (const Status started = network_->start(header.cluster, core_, *groups_, *log_);
+        if (const Status started =
+                network_->start(header.cluster, core_, *groups_, *log_, *orders_);
             !started) {
             return started.error();
         }
@@ -173,8 +205,9 @@ int Daemon::end(End over) {
     last_acts_.reset();
     teller_.reset();
     groups_->stop();
-    clients_.reset();
-    if (!guardian_lost_) {
+    fence_commands_.reset();
+    end_clients();
+    if (!guardian_lost_ && !resets_) {
         guardians_->shutdown();
     }
     guardians_.reset();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -8,23 +9,28 @@
 #include "cssd/client/server/client_server.h"
 #include "cssd/config/config.h"
 #include "cssd/runtime/backend.h"
+#include "cssd/runtime/client_register.h"
 #include "cssd/runtime/control.h"
 #include "cssd/runtime/core_host.h"
 #include "cssd/runtime/disk_monitor.h"
+#include "cssd/runtime/fence_commands.h"
 #include "cssd/runtime/groups.h"
 #include "cssd/runtime/host_identity.h"
 #include "cssd/runtime/last_acts.h"
+#include "cssd/runtime/last_gasps.h"
 #include "cssd/runtime/log.h"
 #include "cssd/runtime/main_events.h"
 #include "cssd/runtime/network.h"
 #include "cssd/runtime/pid_file.h"
 #include "cssd/runtime/polling.h"
+#include "cssd/runtime/rejoin.h"
 #include "cssd/runtime/requests.h"
 #include "cssd/runtime/story.h"
 #include "cssd/runtime/teller.h"
 #include "cssd/runtime/voting_files.h"
 #include "cssd/runtime/wiring.h"
 #include "kill_block/link/guardian_link.h"
+#include "kill_block/link/orders_page.h"
 
 namespace css::runtime {
 
@@ -33,7 +39,9 @@ namespace css::runtime {
 /// parts down again. All of it on the main thread.
 class Daemon {
 public:
-    explicit Daemon(config::Config config) : config_(std::move(config)) {}
+    explicit Daemon(config::Config config)
+        : config_(std::move(config)),
+          rejoin_(config_.autorejoin_tries, config_.autorejoin_interval) {}
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
@@ -52,11 +60,27 @@ private:
 
     // daemon_start.cc
     Status open_log_and_identity();
+    Status open_orders();
     Status start_guardians();
+    [[nodiscard]] guardian::GuardianLinkOptions link_options();
     Status start_service();
+    Status start_clients();
+    Status start_fence_commands();
     Status start_files();
+    void enlist(std::uint64_t client, int descriptor, guardian::ClientForm form);
     void tell_refusals(const std::vector<std::string>& refused);
     [[nodiscard]] guardian::GuardianEvents guardian_events();
+
+    // daemon_fence.cc
+    End rejoin();
+    End look_at_rejoin();
+    End give_up();
+    End leave_and_fail(const std::string& why);
+    Status renew_page();
+    End check_reboottime(Duration reboottime);
+    void tell_watchdog(const std::string& unwatched);
+    void take_guardians();
+    void tell_last_gasps();
 
     // daemon.cc
     End handle(const MainEvents::News& news);
@@ -65,6 +89,7 @@ private:
     Status begin(const voting::Header& header);
     [[nodiscard]] core::ArbiterOptions options_from(const voting::Header& header) const;
     End fail(const std::string& why);
+    void end_clients();
     int end(End end);
     void tell_manager() const;
 
@@ -80,9 +105,13 @@ private:
     Requests requests_;
     Story story_;
     std::optional<client::LeasePageWriter> page_;
+    std::optional<guardian::OrdersWriter> orders_;
+    std::unique_ptr<ClientRegister> register_;
+    std::optional<LastGasps> last_gasps_;
     std::unique_ptr<Network> network_;
     std::unique_ptr<guardian::GuardianLink> guardians_;
     std::unique_ptr<Groups> groups_;
+    std::mutex clients_mutex_;  ///< Guards the pointer, which the guardians' answers use.
     std::unique_ptr<client::ClientServer> clients_;
     std::unique_ptr<Polling> polling_;
     std::unique_ptr<VotingFiles> files_;
@@ -90,8 +119,13 @@ private:
     std::unique_ptr<ControlServer> control_;
     std::unique_ptr<Teller> teller_;
     std::unique_ptr<LastActs> last_acts_;
+    std::unique_ptr<FenceCommands> fence_commands_;
     std::unique_ptr<DiskMonitor> disk_monitor_;
 
+    Rejoin rejoin_;
+    Instant gasps_at_ = kForever;                ///< When to look for last lines once more.
+    bool resets_ = false;                        ///< This host is being reset.
+    std::optional<std::string> leaves_because_;  ///< When the instance has left: fail.
     bool guardians_ready_ = false;
     std::optional<std::string> guardian_lost_;
     bool instance_runs_ = false;

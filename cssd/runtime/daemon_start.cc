@@ -1,4 +1,4 @@
-#include <sys/random.h>
+#include <cstdlib>
 
 #include "cssd/runtime/daemon.h"
 #include "cssd/runtime/privileges.h"
@@ -10,9 +10,11 @@ namespace css::runtime {
 
 Status Daemon::start() {
     for (const auto step : {&Daemon::open_log_and_identity,
+                            &Daemon::open_orders,
                             &Daemon::start_guardians,
                             &Daemon::start_files,
-                            &Daemon::start_service}) {
+                            &Daemon::start_service,
+                            &Daemon::start_fence_commands}) {
         if (const Status done = (this->*step)(); !done) {
             if (log_ != nullptr) {
                 log_->alert("CRS-1656: The CSS daemon is terminating due to a fatal error: " +
@@ -85,10 +87,81 @@ guardian::GuardianEvents Daemon::guardian_events() {
         events_->post([&why](MainEvents::News& news) { news.guardian_lost = why; });
     };
     events.on_clients_gone = [this] { core_.step(core::ClientsGone{}); };
+    events.on_watchdog = [this](bool armed, const std::string& what) {
+        events_->post([&](MainEvents::News& news) { news.unwatched = armed ? "" : what; });
+    };
     events.on_client = [this](std::uint64_t client, guardian::EnlistOutcome outcome) {
-        clients_->enlisted(client, outcome == guardian::EnlistOutcome::kHeld);
+        const bool held = outcome == guardian::EnlistOutcome::kHeld;
+        if (!held) {
+            events_->post(
+                [client](MainEvents::News& news) { news.refused_clients.push_back(client); });
+        }
+        const std::lock_guard lock{clients_mutex_};
+        if (clients_ != nullptr) {
+            clients_->enlisted(client, held);
+        }
     };
     return events;
+}
+
+namespace {
+
+guardian::Action action_of(config::FenceAction action) {
+    switch (action) {
+        case config::FenceAction::kReboot: return guardian::Action::kReboot;
+        case config::FenceAction::kKillClients: return guardian::Action::kKillClients;
+        case config::FenceAction::kCommand: return guardian::Action::kCommand;
+        case config::FenceAction::kExit: return guardian::Action::kExit;
+    }
+    return guardian::Action::kExit;
+}
+
+/// Tests and demonstrations set it: then nothing that they start resets this machine.
+std::string reset_file() {
+    const char* file = std::getenv("CSS_RESET_FILE");  // NOLINT(concurrency-mt-unsafe): no threads.
+    return file == nullptr ? "" : file;
+}
+
+}  // namespace
+
+Status Daemon::open_orders() {
+    auto clients = ClientRegister::open(config_.run_dir, host_.boot);
+    if (!clients) {
+        return clients.error();
+    }
+    register_ = std::move(*clients);
+    last_gasps_.emplace(config_.log_dir, story_, *log_);
+    auto orders =
+        guardian::OrdersWriter::create({.action = action_of(config_.fence_action),
+                                        .node = network_->self(),
+                                        .node_name = network_->nodes().at(network_->self()).name,
+                                        .fence_command = config_.fence_command,
+                                        .drain_command = config_.drain_command,
+                                        .run_dir = config_.run_dir,
+                                        .alert_log = config_.log_dir + "/alert.log",
+                                        .trace_file = log_->trace_file(),
+                                        .watchdog = config_.watchdog_device,
+                                        .reset_file = reset_file()});
+    if (!orders) {
+        return orders.error();
+    }
+    orders_.emplace(std::move(*orders));
+    return Done{};
+}
+
+guardian::GuardianLinkOptions Daemon::link_options() {
+    guardian::GuardianLinkOptions options;
+    options.run_dir = config_.run_dir;
+    options.state_dir = config_.log_dir;  // What is in it survives a reset.
+    options.realtime_priority = static_cast<int>(config_.realtime_priority);
+    options.page_fd = page_->fd();
+    options.orders_fd = orders_->fd();
+    options.action = action_of(config_.fence_action);
+    options.drain_hook = !config_.drain_command.empty();
+    options.reset_file = reset_file();
+    options.watchdog_device = config_.watchdog_device;
+    options.formers = register_->take_formers();
+    return options;
 }
 
 Status Daemon::start_guardians() {
@@ -99,14 +172,7 @@ Status Daemon::start_guardians() {
     page_.emplace(std::move(*page));
     wiring_.page = &*page_;
     const RealtimeScope realtime{config_.realtime_priority};
-    auto guardians = guardian::GuardianLink::start(
-        guardian::GuardianLinkOptions{
-            .run_dir = config_.run_dir,
-            .guardian_dir = {},
-            .state_dir = {},
-            .realtime_priority = static_cast<int>(config_.realtime_priority),
-            .page_fd = page_->fd()},
-        guardian_events());
+    auto guardians = guardian::GuardianLink::start(link_options(), guardian_events());
     if (!guardians) {
         return guardians.error();
     }
@@ -118,6 +184,9 @@ Status Daemon::start_guardians() {
     }
     polling_ = std::move(*polling);
     wiring_.polling = polling_.get();
+    wiring_.on_first_lease = [this](Duration reboottime) {
+        events_->post([&](MainEvents::News& news) { news.reboottime = reboottime; });
+    };
     return Done{};
 }
 
@@ -173,19 +242,7 @@ Status Daemon::start_service() {
         return control.error();
     }
     control_ = std::move(*control);
-    auto clients = client::ClientServer::start(client::ClientServerOptions{
-        .run_dir = config_.run_dir,
-        .page_fd = page_->reader_fd(),
-        .enlist = [this](std::uint64_t client,
-                         int pidfd) { guardians_->enlist_client(client, pidfd); },
-        .enlist_cgroup = {},
-        .dismiss = [this](std::uint64_t client) { guardians_->dismiss_client(client); },
-        .groups = groups_->calls()});
-    if (!clients) {
-        return clients.error();
-    }
-    clients_ = std::move(*clients);
-    if (const Status started = groups_->start(*clients_); !started) {
+    if (const Status started = start_clients(); !started) {
         return started.error();
     }
     const auto names = [this] { return backend_->names(); };
@@ -210,6 +267,66 @@ Status Daemon::start_service() {
         }
     }
     return Done{};
+}
+
+/// Clients are listed before a guardian holds them: no start may overlook one (PROTOCOL 8).
+void Daemon::enlist(std::uint64_t client, int descriptor, guardian::ClientForm form) {
+    if (const Status added = register_->add(client, descriptor, form); !added) {
+        log_->alert("CRS-1657: Warning: a client cannot be registered: " + added.error().message);
+        const std::lock_guard lock{clients_mutex_};
+        if (clients_ != nullptr) {
+            clients_->enlisted(client, false);
+        }
+        return;
+    }
+    guardians_->enlist_client(client, descriptor, form);
+}
+
+Status Daemon::start_clients() {
+    const auto form_of = [](client::CgroupKind kind) {
+        return kind == client::CgroupKind::kV2 ? guardian::ClientForm::kCgroup
+                                               : guardian::ClientForm::kFreezer;
+    };
+    auto clients = client::ClientServer::start(client::ClientServerOptions{
+        .run_dir = config_.run_dir,
+        .page_fd = page_->reader_fd(),
+        .enlist = [this](std::uint64_t client,
+                         int pidfd) { enlist(client, pidfd, guardian::ClientForm::kProcess); },
+        .enlist_cgroup =
+            [this, form_of](std::uint64_t client, int directory, client::CgroupKind kind) {
+                enlist(client, directory, form_of(kind));
+            },
+        .dismiss =
+            [this](std::uint64_t client) {
+                guardians_->dismiss_client(client);
+                register_->remove(client);
+            },
+        .groups = groups_->calls()});
+    if (!clients) {
+        return clients.error();
+    }
+    {
+        const std::lock_guard lock{clients_mutex_};
+        clients_ = std::move(*clients);
+    }
+    return groups_->start(*clients_);
+}
+
+Status Daemon::start_fence_commands() {
+    fence_commands_ = std::make_unique<FenceCommands>(
+        FenceCommands::Options{.command = config_.fence_command},
+        FenceCommands::Calls{
+            .name_of = [this](NodeNumber n) { return backend_->names().node(n); },
+            .is_pending =
+                [this](Instance victim) {
+                    const auto status = core_.status();
+                    return status && status->nodes[victim.node].evicting &&
+                           status->nodes[victim.node].unique == victim.unique;
+                },
+            .confirmed = [this](Instance victim) { core_.step(core::FenceConfirmed{victim}); }},
+        *log_);
+    wiring_.fence_commands = fence_commands_.get();
+    return fence_commands_->start();
 }
 
 void Daemon::tell_refusals(const std::vector<std::string>& refused) {

@@ -1,5 +1,6 @@
 #include "cssd/runtime/main_events.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "cssd/base/check.h"
+#include "cssd/runtime/clock.h"
 
 namespace css::runtime {
 
@@ -41,9 +43,14 @@ void MainEvents::post(const std::function<void(News&)>& change) {
     static_cast<void>(::eventfd_write(bell_.get(), 1));
 }
 
-MainEvents::News MainEvents::wait() {
+MainEvents::News MainEvents::wait(Instant until) {
     std::array<pollfd, 2> fds{pollfd{signals_.get(), POLLIN, 0}, pollfd{bell_.get(), POLLIN, 0}};
-    static_cast<void>(::poll(fds.data(), fds.size(), -1));
+    // Whoever gives a time looks at the clock again: an hour is as good as longer.
+    constexpr Duration kLongest = std::chrono::hours{1};
+    const Duration rest = std::clamp(until - boot_now(), Duration{}, kLongest);
+    const auto millis = std::chrono::ceil<std::chrono::milliseconds>(rest).count();
+    static_cast<void>(
+        ::poll(fds.data(), fds.size(), until == kForever ? -1 : static_cast<int>(millis)));
     eventfd_t count = 0;
     static_cast<void>(::eventfd_read(bell_.get(), &count));
     const std::lock_guard lock{mutex_};

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cssd/base/result.h"
 #include "cssd/base/unique_fd.h"
@@ -24,6 +25,9 @@ public:
         std::optional<core::Exit> exit;            ///< The instance is over, everything told.
         bool leave = false;                        ///< Asked to while there was no core.
         bool files_changed = false;
+        std::optional<Duration> reboottime;          ///< Of the first lease of an instance.
+        std::vector<std::uint64_t> refused_clients;  ///< A guardian did not take them.
+        std::optional<std::string> unwatched;  ///< The watchdog is not armed: why. Empty: it is.
     };
 
     /// Blocks the signals that it takes, in this thread and those it starts later; SIGPIPE, SIGHUP
@@ -32,8 +36,8 @@ public:
 
     /// Any thread; does not wait: `change` is applied to the news to be looked at next.
     void post(const std::function<void(News&)>& change);
-    /// The main thread. Waits until there is news.
-    [[nodiscard]] News wait();
+    /// The main thread. Waits until there is news, or it is this time.
+    [[nodiscard]] News wait(Instant until = kForever);
 
 private:
     MainEvents(UniqueFd signals, UniqueFd bell)

@@ -1,5 +1,8 @@
 #include "cssd/runtime/network.h"
 
+#include <algorithm>
+#include <array>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -10,6 +13,10 @@ namespace css::runtime {
 namespace {
 
 using config::LogLevel;
+
+static_assert(netbeat::kDatagramSizeMax <= guardian::kFarewellSizeMax);
+static_assert(sizeof(netbeat::SocketAddress) == sizeof(guardian::FarewellAddress));
+static_assert(netbeat::kInterconnectsMax * (kNodesMax - 1) <= guardian::kTargetsMax);
 
 /// Lines about every heartbeat would drown the rest: this often, with a count.
 constexpr Duration kTracePeriod = std::chrono::seconds{5};
@@ -36,13 +43,18 @@ Network::~Network() {
     stop();
 }
 
-Status Network::start(const ClusterGuid& cluster, CoreHost& core, Groups& groups, Log& log) {
+Status Network::start(const ClusterGuid& cluster,
+                      CoreHost& core,
+                      Groups& groups,
+                      Log& log,
+                      guardian::OrdersWriter& orders) {
     CSS_CHECK(!runs());
     sealer_.emplace(cluster, key_);
     sending_ = std::make_unique<netbeat::SendingThread>(
         *interconnect_,
         *sealer_,
-        [this, &log](const netbeat::Heartbeat& sent, const netbeat::SendReport& report) {
+        [this, &log, &orders](const netbeat::Heartbeat& sent, const netbeat::SendReport& report) {
+            leave_farewells(orders, sent);
             trace_sent(log, sent, report);
         });
     netbeat::DispatchCallbacks calls;
@@ -80,6 +92,49 @@ void Network::stop() {
     if (sending_ != nullptr) {
         sending_->stop();
     }
+}
+
+std::vector<guardian::FarewellTarget> Network::targets() const {
+    std::vector<guardian::FarewellTarget> all;
+    const auto& own = nodes_.at(self()).addresses;
+    for (const NodeNumber n : nodes_.configured() - NodeSet::of(self())) {
+        const auto& other = nodes_.at(n).addresses;
+        for (std::size_t i = 0; i < std::min(own.size(), other.size()); ++i) {
+            const netbeat::SocketAddress from = netbeat::to_socket_address(own[i]);
+            const netbeat::SocketAddress to = netbeat::to_socket_address(other[i]);
+            guardian::FarewellTarget& target = all.emplace_back();
+            std::memcpy(&target.from, &from, sizeof from);
+            std::memcpy(&target.to, &to, sizeof to);
+        }
+    }
+    return all;
+}
+
+/// What the guardians will say in this daemon's name (PROTOCOL 7, E1 and E5): made of a heartbeat
+/// that was sent, so that it carries only what stands on a majority, with a sequence that this
+/// daemon never reaches. Instances that were never active leave nobody waiting.
+void Network::leave_farewells(guardian::OrdersWriter& orders, const netbeat::Heartbeat& sent) {
+    const bool told = farewell_.sender == sent.sender && farewell_.record == sent.record &&
+                      farewell_.complete == sent.complete;
+    if (sent.state != NodeState::kActive || told) {
+        return;
+    }
+    farewell_ = sent;
+    netbeat::Heartbeat last = sent;
+    last.connected = NodeSet{};
+    last.doubt = NodeSet{};
+    last.stop_requested = NodeSet{};
+    last.echo = {};
+    std::array<std::array<std::byte, netbeat::kDatagramSizeMax>, guardian::kFarewells> bytes{};
+    std::array<std::span<const std::byte>, guardian::kFarewells> datagrams;
+    for (const auto what : {guardian::Farewell::kResetting, guardian::Farewell::kFenced}) {
+        const auto i = static_cast<std::size_t>(what);
+        last.state =
+            what == guardian::Farewell::kFenced ? NodeState::kFenced : NodeState::kResetting;
+        last.sequence = Sequence{UINT64_MAX - (guardian::kFarewells - 1) + i};
+        datagrams.at(i) = std::span{bytes.at(i)}.first(sealer_->seal(last, bytes.at(i)));
+    }
+    orders.say(sent.sender, datagrams, targets());
 }
 
 void Network::trace_sent(Log& log,

@@ -8,6 +8,7 @@
 #include "cssd/base/result.h"
 #include "cssd/runtime/core_host.h"
 #include "cssd/runtime/log.h"
+#include "kill_block/link/orders_page.h"
 #include "netbeat/io/dispatch.h"
 #include "netbeat/io/interconnect.h"
 #include "netbeat/io/sending.h"
@@ -36,8 +37,12 @@ public:
     [[nodiscard]] NodeNumber self() const { return interconnect_->self(); }
     [[nodiscard]] const netbeat::NodesFile& nodes() const { return nodes_; }
 
-    /// Once.
-    Status start(const ClusterGuid& cluster, CoreHost& core, Groups& groups, Log& log);
+    /// Once. `orders`: where the guardians find what to say when this daemon is dead.
+    Status start(const ClusterGuid& cluster,
+                 CoreHost& core,
+                 Groups& groups,
+                 Log& log,
+                 guardian::OrdersWriter& orders);
     [[nodiscard]] bool runs() const { return sending_ != nullptr; }
     /// Any thread, after start(); does not wait. The newest wins.
     void post(const netbeat::Heartbeat& heartbeat) { sending_->post(heartbeat); }
@@ -53,6 +58,8 @@ private:
             netbeat::Key key,
             std::unique_ptr<netbeat::Interconnect> interconnect);
     void trace_sent(Log& log, const netbeat::Heartbeat& sent, const netbeat::SendReport& report);
+    void leave_farewells(guardian::OrdersWriter& orders, const netbeat::Heartbeat& sent);
+    [[nodiscard]] std::vector<guardian::FarewellTarget> targets() const;
 
     const netbeat::NodesFile nodes_;
     const netbeat::Key key_;
@@ -64,6 +71,7 @@ private:
     // Of the sending thread.
     unsigned sent_since_ = 0;
     Instant traced_at_ = kNever;
+    netbeat::Heartbeat farewell_;  ///< What the farewells were made of last.
 };
 
 }  // namespace css::runtime

@@ -151,8 +151,31 @@ json files_json(const DaemonView& view) {
     return list;
 }
 
-bool unprotected(const DaemonView& view) {
-    return !view.watchdog_armed && view.fence_action != config::name_of(config::FenceAction::kExit);
+/// What the fence action rests on and does not have. `exit` rests on nothing.
+json unprotected(const DaemonView& view) {
+    if (view.fence_action == config::name_of(config::FenceAction::kExit)) {
+        return json{};
+    }
+    if (!view.watchdog_armed) {
+        return "no watchdog";
+    }
+    return view.can_reset ? json{} : json("this host cannot be reset by the guardians");
+}
+
+/// The same in more words, each on a line of its own.
+json unprotected_details(const DaemonView& view) {
+    json details = json::array();
+    if (!unprotected(view).is_null()) {
+        if (!view.watchdog.empty()) {
+            details.push_back(view.watchdog);
+        }
+        if (!view.can_reset) {
+            details.push_back(
+                "the guardians cannot reset this host: they need root, and a build "
+                "for real hosts (CSS_REAL_RESET), outside of a network namespace");
+        }
+    }
+    return details;
 }
 
 }  // namespace
@@ -203,7 +226,8 @@ json to_json(const DaemonView& view) {
         {"stop_reason", words_or_null(words(s.stop))},
         {"may_act", s.may_act},
         {"lease", lease_json(view)},
-        {"unprotected", unprotected(view) ? json("no watchdog") : json{}},
+        {"unprotected", unprotected(view)},
+        {"unprotected_details", unprotected_details(view)},
         {"fence_action", view.fence_action},
         {"incarnation", s.newest.incarnation.value()},
         {"complete_incarnation", s.complete.value()},

@@ -33,6 +33,8 @@ struct DaemonView {
     std::optional<ClusterGuid> cluster_guid;  ///< Nothing: no voting file was read yet.
     std::vector<VotingFileRow> voting_files;
     bool watchdog_armed = false;
+    std::string watchdog;            ///< Why it is not, where one is configured; else empty.
+    bool can_reset = true;           ///< The guardians could reset this host.
     std::string fence_action;        ///< As in the configuration.
     std::string fault;               ///< What keeps the daemon from going on; empty: nothing.
     unsigned realtime_priority = 0;  ///< In force; 0: none, or refused by the system.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cssd/runtime/fence_commands.h"
 #include "cssd/runtime/groups.h"
 #include "cssd/runtime/last_acts.h"
 #include "cssd/runtime/network.h"
@@ -17,6 +18,9 @@ void Wiring::tell_lease(const core::LeaseUpdate& lease) {
                                      .end = lease.end,
                                      .token = lease.token,
                                      .may_act = lease.may_act && !lease.released});
+    if (lease.serial == 1 && on_first_lease) {
+        on_first_lease(lease.reboottime);
+    }
     guardians->send(lease,
                     lease.instance,
                     lease.final ? guardian::Finality::kFinal : guardian::Finality::kRenewable);
@@ -30,8 +34,8 @@ void Wiring::send(const netbeat::Heartbeat& heartbeat) {
     network->post(heartbeat);
 }
 
-void Wiring::fence(Instance /*victim*/) {
-    // E4 needs a fence command; without one the other rules confirm the stop.
+void Wiring::fence(Instance victim) {
+    fence_commands->fence(victim);
 }
 
 void Wiring::drain(Instance self) {

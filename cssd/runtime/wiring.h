@@ -1,11 +1,14 @@
 #pragma once
 
+#include <functional>
+
 #include "cssd/client/lease_page_writer.h"
 #include "cssd/runtime/effects.h"
 #include "kill_block/link/guardian_link.h"
 
 namespace css::runtime {
 
+class FenceCommands;
 class Groups;
 class LastActs;
 class Network;
@@ -25,6 +28,9 @@ public:
     Teller* teller = nullptr;
     Groups* groups = nullptr;
     Polling* polling = nullptr;
+    FenceCommands* fence_commands = nullptr;
+    /// Told the reboottime of an instance's first lease. Must not block.
+    std::function<void(Duration)> on_first_lease;
 
     void tell_lease(const core::LeaseUpdate& lease) override;
     void order_cycle(core::CycleOrder order) override;

@@ -2,14 +2,17 @@
 
 #include <cstddef>
 
+#include <sys/types.h>
+
 #include "kill_block/guardian/keeper.h"
 
 namespace css::guardian {
 
 inline constexpr std::size_t kLastGaspSize = 512;  ///< Of the file: one line, rest blanks.
 
-/// The file with the last words of a guardian: why it fenced, by which limit, how long ago that
-/// was. Allocated at start, so that writing it later needs no space.
+/// The file with the last words of a guardian: why it fenced, by which limits, how long ago that
+/// was. Allocated at start, so that writing it later needs no space, and written in place through
+/// to the disk, so that it survives a reset that follows at once.
 class LastGaspFile {
 public:
     LastGaspFile() = default;
@@ -22,11 +25,15 @@ public:
     /// Opens or makes `path`; an old line stays. False: no such file; write() does nothing then.
     bool open(const char* path);
     /// In a child process of its own, so that a disk that hangs holds up the child and nobody else.
-    /// Call it after the act.
-    void write(const char* guardian, const LastGasp& gasp) const;
+    void write(const char* guardian, const LastGasp& gasp);
+    /// A child of this process has ended.
+    void note_ended(pid_t child) { child_ = child == child_ ? 0 : child_; }
+    /// Nothing is being written.
+    [[nodiscard]] bool is_idle() const { return child_ == 0; }
 
 private:
     int fd_ = -1;
+    pid_t child_ = 0;
 };
 
 }  // namespace css::guardian

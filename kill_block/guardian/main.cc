@@ -177,8 +177,7 @@ void detach(const Options& options) {
 /// Only the shutdown message and SIGKILL end a guardian: a SIGTERM to the whole service at its stop
 /// must not take away the guard before the daemon has left.
 void ignore_signals() {
-    for (const int signal :
-         {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGCHLD, SIGXFSZ, SIGUSR1, SIGUSR2}) {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2}) {
         std::signal(signal, SIG_IGN);
     }
 }

@@ -8,7 +8,7 @@ namespace css::guardian {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x47535343;  // "CSSG"
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;
 
 // Offsets and widths, as in GUARDIAN.md.
 struct Field {
@@ -27,7 +27,9 @@ constexpr Field kTimeAt{32, 8};
 constexpr Field kClientAt{40, 8};
 constexpr Field kReasonAt{48, 1};
 constexpr Field kByAt{49, 1};
-constexpr std::size_t kUnusedFrom = 50;
+constexpr Field kUnusedAt{50, 2};
+constexpr Field kReboottimeAt{52, 4};
+constexpr std::size_t kUnusedFrom = 56;
 
 void put(MessageBytes& bytes, Field field, std::uint64_t value) {
     for (std::size_t i = 0; i < field.width; ++i) {
@@ -44,7 +46,7 @@ std::uint64_t get(std::span<const std::byte> bytes, Field field) {
 }
 
 bool is_kind(std::uint64_t value) {
-    return (value >= 1 && value <= 7) || (value >= 16 && value <= 21);
+    return (value >= 1 && value <= kRequestMax) || (value >= kAnswerMin && value <= kAnswerMax);
 }
 
 NodeNumber node_of(std::uint64_t value) {
@@ -68,6 +70,7 @@ MessageBytes encode(const Message& message) {
     put(bytes, kClientAt, message.client);
     put(bytes, kReasonAt, message.reason);
     put(bytes, kByAt, message.by.value());
+    put(bytes, kReboottimeAt, message.reboottime_ms);
     return bytes;
 }
 
@@ -75,7 +78,8 @@ std::optional<Message> decode(std::span<const std::byte> bytes) {
     if (bytes.size() != kMessageSize || get(bytes, kMagicAt) != kMagic ||
         get(bytes, kVersionAt) != kVersion || !is_kind(get(bytes, kKindAt)) ||
         (get(bytes, kFlagsAt) & ~std::uint64_t{kFlagsAll}) != 0 ||
-        get(bytes, kNodeAt) > kNodesMax || get(bytes, kByAt) > kNodesMax) {
+        get(bytes, kNodeAt) > kNodesMax || get(bytes, kByAt) > kNodesMax ||
+        get(bytes, kUnusedAt) != 0) {
         return std::nullopt;
     }
     const auto unused = bytes.subspan(kUnusedFrom);
@@ -93,6 +97,7 @@ std::optional<Message> decode(std::span<const std::byte> bytes) {
     message.client = get(bytes, kClientAt);
     message.reason = static_cast<std::uint8_t>(get(bytes, kReasonAt));
     message.by = node_of(get(bytes, kByAt));
+    message.reboottime_ms = static_cast<std::uint32_t>(get(bytes, kReboottimeAt));
     return message;
 }
 

@@ -18,21 +18,33 @@ using MessageBytes = std::array<std::byte, kMessageSize>;
 
 enum class Kind : std::uint16_t {
     // From the daemon; each gets exactly one answer (flag kFlagAnswer), in order.
-    kHello = 1,    ///< Descriptors: own pidfd, lease page (optional). `time`: last words.
-    kLease = 2,    ///< instance, serial, `time` = end, flags kFlagArmed, kFlagReleased, kFlagFinal.
-    kFence = 3,    ///< instance, `time` = deadline of the daemon, reason, by.
-    kDrain = 4,    ///< instance, `time` = when to kill what is left.
-    kEnlist = 5,   ///< client; descriptor: its pidfd.
-    kDismiss = 6,  ///< client
+    kHello =
+        1,  ///< Descriptors: own pidfd, orders, lease page (both optional). `time`: last words.
+    kLease = 2,     ///< instance, serial, `time` = end, reboottime, kFlagArmed, kFlagReleased,
+                    ///< kFlagFinal.
+    kFence = 3,     ///< instance, `time` = deadline of the daemon, reason, by.
+    kDrain = 4,     ///< instance, `time` = when to kill what is left.
+    kEnlist = 5,    ///< client; descriptor: its pidfd, or with kFlagCgroup a cgroup's directory.
+    kDismiss = 6,   ///< client
     kShutdown = 7,  ///< End, if nothing is guarded.
+    kFormer = 8,    ///< Before hello: as kEnlist, a client of a former daemon, to be killed now.
+    kPage = 9,      ///< Descriptor: another lease page, for the next instance.
+    kReset = 10,    ///< Reset this host.
+    kPartner = 11,  ///< Descriptor: pidfd of the other guardian.
     // From the guardian.
-    kWaiting = 16,      ///< Not yet yours: flag kFlagFormerAlive, count = clients left.
-    kWelcome = 17,      ///< Yours now. Flags kFlagNotRealtime, kFlagNotLocked.
+    kWaiting = 16,  ///< Not yet yours: flag kFlagFormerAlive, count = clients left; client = pid.
+    kWelcome = 17,  ///< Yours now. Flags kFlagNotRealtime, kFlagNotLocked.
     kAcknowledge = 18,  ///< instance, serial: held. Also the answer to dismiss and shutdown.
     kRefuse = 19,       ///< instance, serial: not held; reason = Refusal.
     kEnlisted = 20,     ///< client; flag kFlagHeld or not.
     kClients = 21,      ///< count = clients left, during drain and fence; flag kFlagFencing.
+    /// reason = WatchdogState; count = time-out in seconds when armed, else an errno or what was
+    /// read back. Whenever that changes.
+    kWatchdog = 22,
 };
+inline constexpr std::uint16_t kRequestMax = static_cast<std::uint16_t>(Kind::kPartner);
+inline constexpr std::uint16_t kAnswerMin = static_cast<std::uint16_t>(Kind::kWaiting);
+inline constexpr std::uint16_t kAnswerMax = static_cast<std::uint16_t>(Kind::kWatchdog);
 
 inline constexpr std::uint32_t kFlagArmed = 1U << 0;
 inline constexpr std::uint32_t kFlagReleased = 1U << 1;
@@ -43,7 +55,10 @@ inline constexpr std::uint32_t kFlagNotLocked = 1U << 5;
 inline constexpr std::uint32_t kFlagHeld = 1U << 6;
 inline constexpr std::uint32_t kFlagFencing = 1U << 7;
 inline constexpr std::uint32_t kFlagAnswer = 1U << 8;  ///< Answers a request; else unasked.
-inline constexpr std::uint32_t kFlagsAll = (1U << 9) - 1;
+inline constexpr std::uint32_t kFlagCgroup = 1U << 9;
+inline constexpr std::uint32_t kFlagFreezer = 1U << 10;  ///< With kFlagCgroup: of version 1.
+inline constexpr std::uint32_t kFlagNoReset = 1U << 11;  ///< This guardian cannot reset the host.
+inline constexpr std::uint32_t kFlagsAll = (1U << 12) - 1;
 
 /// Every message; what a kind does not use is zero.
 struct Message {
@@ -56,6 +71,7 @@ struct Message {
     std::uint64_t client = 0;
     std::uint8_t reason = 0;
     NodeNumber by = {};
+    std::uint32_t reboottime_ms = 0;
     friend bool operator==(const Message&, const Message&) = default;
 
     [[nodiscard]] bool has(std::uint32_t flag) const { return (flags & flag) != 0; }
@@ -79,5 +95,16 @@ enum class Refusal : std::uint8_t {
     kMalformed = 8,    ///< Descriptor missing, instance empty, not permitted.
 };
 const char* text_of(Refusal refusal);
+
+/// What became of the watchdog device.
+enum class WatchdogState : std::uint8_t {
+    kNone = 0,  ///< Not configured, or not yet armed.
+    kArmed = 1,
+    kNotOpened = 2,  ///< count = errno
+    kNotSet = 3,     ///< Its time-out could not be set or read; count = errno.
+    kOther = 4,      ///< It holds another time-out than it was asked for; count = that one.
+    kTooShort = 5,   ///< reboottime leaves no room for a watchdog.
+    kNotFed = 6,     ///< A feed failed; count = errno.
+};
 
 }  // namespace css::guardian

@@ -9,7 +9,7 @@
 
 namespace css::guardian {
 
-inline constexpr std::size_t kDescriptorsMax = 2;
+inline constexpr std::size_t kDescriptorsMax = 3;
 
 /// A datagram with the descriptors that came along; owns those not taken.
 struct Packet {
@@ -23,7 +23,7 @@ struct Packet {
     int take(std::size_t index);
 
     std::optional<Message> message;  ///< Nothing: malformed.
-    std::array<int, kDescriptorsMax> descriptors{-1, -1};
+    std::array<int, kDescriptorsMax> descriptors{-1, -1, -1};
 };
 
 enum class Io { kDone, kWouldBlock, kClosed };

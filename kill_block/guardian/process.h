@@ -21,6 +21,9 @@ inline int send_signal(int pidfd, int signal) {
     return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
 }
 
+/// The number of the process behind a pidfd, as this process sees it; 0: none, or it has ended.
+pid_t pid_of(int pidfd);
+
 /// CLOCK_BOOTTIME, as everywhere in this project. A clock that fails is the end of every lease.
 inline Instant boottime() {
     timespec t{};

@@ -2,13 +2,15 @@
 
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cssd/base/check.h"
@@ -16,6 +18,9 @@
 
 namespace css::guardian {
 namespace {
+
+/// Numbers of clients that no living daemon gave; a daemon counts up from small ones.
+constexpr std::uint64_t kFormerBit = std::uint64_t{1} << 63;
 
 bool watch(int epoll, int fd) {
     epoll_event event{};
@@ -42,14 +47,13 @@ bool is_permitted(int socket) {
 
 }  // namespace
 
-Service::Service(const ServiceOptions& options) : options_(options) {}
+Service::Service(const ServiceOptions& options) : options_(options), acts_(options.name) {}
 
 Service::~Service() {
     for (std::size_t i = 0; i < kConnectionsMax; ++i) {
         close_connection(i);
     }
-    unmap_page();
-    for (const int fd : {epoll_, timer_}) {
+    for (const int fd : {epoll_, timer_, children_, partner_}) {
         if (fd >= 0) {
             close(fd);
         }
@@ -59,9 +63,15 @@ Service::~Service() {
 bool Service::open() {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     timer_ = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-    registry_.watch_with(epoll_);
-    last_gasp_.open(options_.last_gasp_path);
-    return epoll_ >= 0 && timer_ >= 0 && watch(epoll_, options_.listener) && watch(epoll_, timer_);
+    sigset_t ended;
+    sigemptyset(&ended);
+    sigaddset(&ended, SIGCHLD);
+    children_ = sigprocmask(SIG_BLOCK, &ended, nullptr) == 0
+                    ? signalfd(-1, &ended, SFD_NONBLOCK | SFD_CLOEXEC)
+                    : -1;
+    acts_.open(epoll_, options_.last_gasp_path);
+    return epoll_ >= 0 && timer_ >= 0 && children_ >= 0 && watch(epoll_, options_.listener) &&
+           watch(epoll_, timer_) && watch(epoll_, children_);
 }
 
 void Service::run() {
@@ -69,6 +79,7 @@ void Service::run() {
         wait();
         carry_out();
     }
+    acts_.end();
 }
 
 /// Takes in what has happened, in an order that matters: first everything the daemons have said,
@@ -83,16 +94,32 @@ void Service::wait() {
         read_all(i);
     }
     for (int i = 0; i < count; ++i) {
-        const int fd = events[static_cast<std::size_t>(i)].data.fd;
-        if (fd == options_.listener) {
-            accept_all();
-        } else if (fd == timer_) {
-            std::uint64_t expirations = 0;
-            static_cast<void>(!read(timer_, &expirations, sizeof expirations));
-            timer_at_ = kForever;
-        } else {
-            take_gone(fd);
+        take_event(events[static_cast<std::size_t>(i)].data.fd);
+    }
+}
+
+void Service::take_event(int fd) {
+    if (fd == options_.listener) {
+        accept_all();
+    } else if (fd == timer_) {
+        std::uint64_t expirations = 0;
+        static_cast<void>(!read(timer_, &expirations, sizeof expirations));
+        timer_at_ = kForever;
+    } else if (fd == children_) {
+        signalfd_siginfo signal{};
+        while (read(children_, &signal, sizeof signal) == sizeof signal) {
         }
+        reap();
+    } else {
+        take_gone(fd);
+    }
+}
+
+void Service::reap() {
+    int status = 0;
+    for (pid_t child = waitpid(-1, &status, WNOHANG); child > 0;
+         child = waitpid(-1, &status, WNOHANG)) {
+        acts_.note_child(child, status);
     }
 }
 
@@ -113,7 +140,16 @@ void Service::take_gone(int pidfd) {
             return;
         }
     }
-    registry_.remove_pidfd(pidfd);
+    if (pidfd == partner_) {
+        epoll_ctl(epoll_, EPOLL_CTL_DEL, partner_, nullptr);
+        close(partner_);
+        partner_ = -1;
+        if (keeper_.guarding()) {
+            acts_.tell_partner_gone("LHB the other guardian has ended; this one goes on alone");
+        }
+        return;
+    }
+    acts_.registry().remove_pidfd(pidfd);
 }
 
 void Service::accept_all() {
@@ -168,9 +204,18 @@ void Service::answer(std::size_t index, Packet& packet) {
     if (request.kind == Kind::kHello) {
         return answer_hello(index, packet);
     }
+    if (request.kind == Kind::kFormer) {
+        return answer_former(index, packet);
+    }
     if (index != daemon_) {
         return answer_ending(index, request, Refusal::kNotYours);
     }
+    answer_daemon(index, packet);
+}
+
+/// Requests of the daemon served.
+void Service::answer_daemon(std::size_t index, Packet& packet) {
+    const Message& request = *packet.message;
     switch (request.kind) {
         case Kind::kLease: return answer_ending(index, request, answer_lease(request));
         case Kind::kFence:
@@ -181,18 +226,25 @@ void Service::answer(std::size_t index, Packet& packet) {
             return answer_ending(index, request, keeper_.order_drain(request));
         case Kind::kEnlist: return answer_enlist(index, packet);
         case Kind::kDismiss:
-            registry_.remove(request.client);
+            acts_.registry().remove(request.client);
             return reply(index, answer_of(Kind::kAcknowledge, request));
         case Kind::kShutdown:
-            running_ = !keeper_.may_shut_down(registry_.size());
+            running_ = !keeper_.may_shut_down(acts_.situation());
             return answer_ending(index, request, running_ ? Refusal::kClientsLeft : Refusal::kNone);
+        case Kind::kPage: return answer_ending(index, request, answer_page(packet));
+        case Kind::kReset:
+            keeper_.order_reset(boottime());
+            return answer_ending(index, request, Refusal::kNone);
+        case Kind::kPartner: return answer_ending(index, request, answer_partner(packet));
         case Kind::kHello:
+        case Kind::kFormer:
         case Kind::kWaiting:
         case Kind::kWelcome:
         case Kind::kAcknowledge:
         case Kind::kRefuse:
         case Kind::kEnlisted:
-        case Kind::kClients: break;
+        case Kind::kClients:
+        case Kind::kWatchdog: break;
     }
     answer_ending(index, request, Refusal::kMalformed);
 }
@@ -207,36 +259,96 @@ void Service::answer_hello(std::size_t index, Packet& packet) {
         return answer_ending(index, *packet.message, Refusal::kMalformed);
     }
     connection.pidfd = pidfd;
-    connection.page_fd = packet.take(1);
+    connection.orders_fd = packet.take(1);
+    connection.page_fd = packet.take(2);
     connection.last_words = Duration{packet.message->time};
     connection.order = ++hellos_;
     // The answer, so that the daemon knows that we live; the welcome follows when it may.
     reply(index,
           Message{.kind = Kind::kWaiting,
                   .flags = kFlagAnswer | (keeper_.daemon_alive() ? kFlagFormerAlive : 0),
-                  .count = static_cast<std::uint32_t>(registry_.size())});
+                  .count = static_cast<std::uint32_t>(left()),
+                  .client = static_cast<std::uint64_t>(getpid())});
 }
 
 Refusal Service::answer_lease(const Message& request) {
-    return keeper_.take_lease(LeaseOrder{.instance = request.instance,
-                                         .serial = request.serial,
-                                         .end = request.instant(),
-                                         .armed = request.has(kFlagArmed),
-                                         .released = request.has(kFlagReleased),
-                                         .final = request.has(kFlagFinal)},
-                              registry_.size());
+    const Duration reboottime = std::chrono::milliseconds{request.reboottime_ms};
+    const Refusal refusal = keeper_.take_lease(boottime(),
+                                               LeaseOrder{.instance = request.instance,
+                                                          .serial = request.serial,
+                                                          .end = request.instant(),
+                                                          .armed = request.has(kFlagArmed),
+                                                          .released = request.has(kFlagReleased),
+                                                          .final = request.has(kFlagFinal),
+                                                          .reboottime = reboottime},
+                                               acts_.situation());
+    if (refusal == Refusal::kNone && keeper_.guarding() && !keeper_.ending()) {
+        // Before the answer: the instance may not act earlier (PROTOCOL 8).
+        acts_.arm_watchdog(reboottime);
+    }
+    return refusal;
+}
+
+bool Service::enlist(Packet& packet) {
+    const Message& request = *packet.message;
+    const int descriptor = packet.take(0);
+    if (descriptor < 0) {
+        return false;
+    }
+    const ClientKind kind = !request.has(kFlagCgroup)   ? ClientKind::kProcess
+                            : request.has(kFlagFreezer) ? ClientKind::kCgroupV1
+                                                        : ClientKind::kCgroupV2;
+    if (acts_.registry().add(request.client, descriptor, kind) == Registry::Added::kYes) {
+        return true;
+    }
+    close(descriptor);
+    return false;
 }
 
 void Service::answer_enlist(std::size_t index, Packet& packet) {
     Message answer = answer_of(Kind::kEnlisted, *packet.message);
-    const int pidfd = packet.take(0);
-    if (pidfd >= 0 && keeper_.may_take_client() &&
-        registry_.add(answer.client, pidfd) == Registry::Added::kYes) {
+    if (keeper_.may_take_client() && enlist(packet)) {
         answer.flags |= kFlagHeld;
-    } else if (pidfd >= 0) {
-        close(pidfd);
     }
     reply(index, answer);
+}
+
+/// From a daemon that has found clients of a former one; this guardian may know them already, or be
+/// new itself. They are killed whoever tells: no daemon that lives has a claim on them.
+void Service::answer_former(std::size_t index, Packet& packet) {
+    if (keeper_.daemon_alive()) {
+        return answer_ending(index, *packet.message, Refusal::kNotYours);
+    }
+    packet.message->client = kFormerBit | ++formers_;
+    const bool added = enlist(packet);
+    if (added) {
+        keeper_.take_former(boottime());
+    }
+    answer_ending(index, *packet.message, added ? Refusal::kNone : Refusal::kMalformed);
+}
+
+Refusal Service::answer_page(Packet& packet) {
+    const int descriptor = packet.take(0);
+    if (descriptor < 0 || (keeper_.guarding() && !keeper_.fencing())) {
+        close(descriptor);
+        return Refusal::kMalformed;
+    }
+    acts_.take_page(descriptor);
+    return Refusal::kNone;
+}
+
+Refusal Service::answer_partner(Packet& packet) {
+    const int descriptor = packet.take(0);
+    if (descriptor < 0 || !watch(epoll_, descriptor)) {
+        close(descriptor);
+        return Refusal::kMalformed;
+    }
+    if (partner_ >= 0) {
+        close(std::exchange(partner_, -1));  // A former one: the daemon knows better.
+    }
+    partner_ = descriptor;
+    acts_.registry().spare(pid_of(connections_[daemon_].pidfd), pid_of(partner_));
+    return Refusal::kNone;
 }
 
 void Service::answer_ending(std::size_t index, const Message& request, Refusal refusal) {
@@ -266,7 +378,8 @@ void Service::close_connection(std::size_t index) {
     if (connections_[index].pidfd >= 0) {
         epoll_ctl(epoll_, EPOLL_CTL_DEL, connections_[index].pidfd, nullptr);
     }
-    for (const int fd : {connections_[index].pidfd, connections_[index].page_fd}) {
+    const Connection& gone = connections_[index];
+    for (const int fd : {gone.pidfd, gone.orders_fd, gone.page_fd}) {
         if (fd >= 0) {
             close(fd);
         }
@@ -279,22 +392,10 @@ void Service::close_connection(std::size_t index) {
 }
 
 void Service::carry_out() {
-    const Instant now = boottime();
-    const Duties duties = keeper_.duties(now);
-    if (duties.revoke_page && page_ != nullptr) {
-        client::revoke_lease_page(*page_);
-    }
-    if (duties.kill_clients) {
-        registry_.kill_all();
-    }
-    if (duties.kill_daemon && daemon_ != kNobody) {
-        static_cast<void>(send_signal(connections_[daemon_].pidfd, SIGKILL));
-    }
-    set_timer(duties.wake_at);
+    const int daemon = daemon_ == kNobody ? -1 : connections_[daemon_].pidfd;
+    set_timer(acts_.carry_out(keeper_, boottime(), daemon));
     tell_clients_left();
-    if (const auto gasp = keeper_.take_last_gasp(now, registry_.size())) {
-        last_gasp_.write(options_.name, *gasp);
-    }
+    tell_watchdog();
     serve_next();
     tell_waiting();
 }
@@ -320,18 +421,30 @@ void Service::tell_clients_left() {
         told_clients_ = SIZE_MAX;
         return;
     }
-    if (told_clients_ != registry_.size()) {
-        told_clients_ = registry_.size();
+    if (const std::size_t clients = left(); told_clients_ != clients) {
+        told_clients_ = clients;
         reply(daemon_,
               Message{.kind = Kind::kClients,
                       .flags = keeper_.fencing() ? kFlagFencing : 0,
-                      .count = static_cast<std::uint32_t>(told_clients_)});
+                      .count = static_cast<std::uint32_t>(clients)});
     }
+}
+
+void Service::tell_watchdog() {
+    const Watchdog& watchdog = acts_.watchdog();
+    if (daemon_ == kNobody || told_watchdog_ == watchdog.state()) {
+        return;
+    }
+    told_watchdog_ = watchdog.state();
+    reply(daemon_,
+          Message{.kind = Kind::kWatchdog,
+                  .count = watchdog.detail(),
+                  .reason = static_cast<std::uint8_t>(watchdog.state())});
 }
 
 /// The daemon that came first becomes ours once nothing of the former one is left.
 void Service::serve_next() {
-    if (daemon_ != kNobody || !keeper_.may_take_daemon(registry_.size())) {
+    if (daemon_ != kNobody || !keeper_.may_take_daemon(acts_.situation())) {
         return;
     }
     for (std::size_t i = 0; i < kConnectionsMax; ++i) {
@@ -345,52 +458,33 @@ void Service::serve_next() {
         return;
     }
     Connection& connection = connections_[daemon_];
-    registry_.clear();  // Clients of an instance that was never armed: they never could act.
+    acts_.registry().clear();  // Clients of an instance that was never armed: they never could act.
+    acts_.registry().spare(pid_of(connection.pidfd), pid_of(partner_));
     keeper_.take_daemon(connection.last_words);
-    map_page(connection.page_fd);
-    connection.page_fd = -1;
+    keeper_.set_policy(acts_.take_orders(std::exchange(connection.orders_fd, -1)));
+    acts_.take_page(std::exchange(connection.page_fd, -1));
+    told_watchdog_ = WatchdogState::kNone;
     reply(daemon_,
           Message{.kind = Kind::kWelcome,
                   .flags = (options_.privileges.realtime ? 0 : kFlagNotRealtime) |
-                           (options_.privileges.locked ? 0 : kFlagNotLocked)});
+                           (options_.privileges.locked ? 0 : kFlagNotLocked) |
+                           (acts_.can_reset() ? 0 : kFlagNoReset)});
 }
 
 void Service::tell_waiting() {
     const bool alive = keeper_.daemon_alive();
-    if (told_former_ == alive && told_waiting_ == registry_.size()) {
+    if (told_former_ == alive && told_waiting_ == left()) {
         return;
     }
     told_former_ = alive;
-    told_waiting_ = registry_.size();
+    told_waiting_ = left();
     for (std::size_t i = 0; i < kConnectionsMax; ++i) {
         if (i != daemon_ && connections_[i].pidfd >= 0) {
             reply(i,
                   Message{.kind = Kind::kWaiting,
                           .flags = alive ? kFlagFormerAlive : 0,
-                          .count = static_cast<std::uint32_t>(registry_.size())});
+                          .count = static_cast<std::uint32_t>(told_waiting_)});
         }
-    }
-}
-
-/// Takes the descriptor. A page that could shrink under us is not mapped: touching it would kill.
-void Service::map_page(int fd) {
-    unmap_page();
-    if (fd < 0) {
-        return;
-    }
-    const int seals = fcntl(fd, F_GET_SEALS);
-    if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0) {
-        void* memory =
-            mmap(nullptr, client::kLeasePageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        page_ = memory == MAP_FAILED ? nullptr : static_cast<client::LeasePage*>(memory);
-    }
-    close(fd);
-}
-
-void Service::unmap_page() {
-    if (page_ != nullptr) {
-        munmap(page_, client::kLeasePageSize);
-        page_ = nullptr;
     }
 }
 

@@ -5,11 +5,9 @@
 #include <cstdint>
 #include <span>
 
-#include "cssd/client/lease_page.h"
+#include "kill_block/guardian/acts.h"
 #include "kill_block/guardian/keeper.h"
-#include "kill_block/guardian/last_gasp.h"
 #include "kill_block/guardian/packet.h"
-#include "kill_block/guardian/registry.h"
 
 namespace css::guardian {
 
@@ -26,8 +24,8 @@ struct ServiceOptions {
     Privileges privileges;
 };
 
-/// The guardian's loop: one thread, no allocation after start, no file but the last-gasp one.
-/// Everything it decides is decided by the Keeper; this carries out what is due.
+/// The guardian's loop: one thread, no allocation after start. Everything it decides is decided by
+/// the Keeper; Acts carries out what is due.
 class Service {
 public:
     explicit Service(const ServiceOptions& options);
@@ -50,19 +48,27 @@ private:
     struct Connection {
         int socket = -1;
         int pidfd = -1;  ///< Set by hello.
+        int orders_fd = -1;
         int page_fd = -1;
         Duration last_words{};
         std::uint64_t order = 0;  ///< Of the hello: who came first is served first.
     };
 
     void wait();
+    void take_event(int fd);
     void take_gone(int pidfd);
+    void reap();
     void accept_all();
     void read_all(std::size_t index);
     void answer(std::size_t index, Packet& packet);
+    void answer_daemon(std::size_t index, Packet& packet);
     void answer_hello(std::size_t index, Packet& packet);
     Refusal answer_lease(const Message& request);
     void answer_enlist(std::size_t index, Packet& packet);
+    void answer_former(std::size_t index, Packet& packet);
+    Refusal answer_page(Packet& packet);
+    Refusal answer_partner(Packet& packet);
+    bool enlist(Packet& packet);
     void answer_ending(std::size_t index, const Message& request, Refusal refusal);
     void reply(std::size_t index, const Message& message);
     void close_connection(std::size_t index);
@@ -71,27 +77,29 @@ private:
     void carry_out();
     void set_timer(Instant at);
     void tell_clients_left();
+    void tell_watchdog();
     void serve_next();
     void tell_waiting();
-    void map_page(int fd);
-    void unmap_page();
+    [[nodiscard]] std::size_t left() const { return keeper_.left(acts_.situation()); }
 
     ServiceOptions options_;
     int epoll_ = -1;
     int timer_ = -1;
+    int children_ = -1;  ///< signalfd of SIGCHLD.
     Instant timer_at_ = kForever;
     bool running_ = true;
     bool act_now_ = true;  ///< The daemon's pidfd or an earlier round left something to carry out.
     std::array<Connection, kConnectionsMax> connections_{};
     std::size_t daemon_ = kNobody;  ///< Whom we serve. Its socket may be closed: still served.
     std::uint64_t hellos_ = 0;
+    int partner_ = -1;           ///< pidfd of the other guardian.
+    std::uint64_t formers_ = 0;  ///< Numbers for clients of former daemons.
     Keeper keeper_;
-    Registry registry_;
-    LastGaspFile last_gasp_;
-    client::LeasePage* page_ = nullptr;
+    Acts acts_;
     std::size_t told_clients_ = SIZE_MAX;  ///< Last number told in an unasked kClients.
     bool told_former_ = false;
     std::size_t told_waiting_ = SIZE_MAX;
+    WatchdogState told_watchdog_ = WatchdogState::kNone;
 };
 
 }  // namespace css::guardian

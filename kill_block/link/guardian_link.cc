@@ -14,22 +14,20 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "cssd/base/check.h"
 #include "cssd/base/shell_thread.h"
 #include "cssd/base/unique_fd.h"
 #include "kill_block/guardian/process.h"
+#include "kill_block/link/contact.h"
+#include "kill_block/link/last_resort.h"
 #include "kill_block/link/peer.h"
-#include "kill_block/link/spawn.h"
 
 namespace css::guardian {
 namespace {
 
 constexpr std::size_t kGuardians = 2;
-constexpr Duration kStartPatience = std::chrono::seconds{2};
 constexpr Duration kShutdownPatience = std::chrono::milliseconds{500};
 constexpr std::array<Which, kGuardians> kBoth{Which::kAgent, Which::kMonitor};
 
@@ -40,94 +38,6 @@ Error system_error(const std::string& step) {
 
 int to_milliseconds(Duration d) {
     return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(d).count());
-}
-
-/// Not open: nobody listens there, errno says why.
-UniqueFd connect_to(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return UniqueFd{};
-    }
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    UniqueFd fd{socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    if (!fd.is_open() ||
-        ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        return UniqueFd{};
-    }
-    return fd;
-}
-
-/// Says hello and waits for the first answer. Nothing: it went away, or is no guardian of this
-/// version (errno EPROTO).
-std::optional<Message> exchange_hello(int socket, const GuardianLinkOptions& options) {
-    const UniqueFd self{open_pidfd(getpid())};
-    const std::array<int, 2> descriptors{self.get(), options.page_fd};
-    const Message hello{.kind = Kind::kHello, .time = options.last_words.count()};
-    const std::size_t count = options.page_fd >= 0 ? 2 : 1;
-    if (!self.is_open() ||
-        send_packet(socket, hello, std::span{descriptors}.first(count)) != Io::kDone) {
-        return std::nullopt;
-    }
-    pollfd answered{.fd = socket, .events = POLLIN, .revents = 0};
-    if (poll(&answered, 1, to_milliseconds(kStartPatience)) != 1) {
-        errno = ETIMEDOUT;
-        return std::nullopt;
-    }
-    Packet packet;
-    if (receive_packet(socket, packet) != Io::kDone) {
-        errno = ECONNRESET;
-        return std::nullopt;
-    }
-    if (!packet.message.has_value() || packet.message->kind != Kind::kWaiting) {
-        errno = EPROTO;
-        return std::nullopt;
-    }
-    return packet.message;
-}
-
-struct Contact {
-    UniqueFd socket;
-    Message answer;
-};
-
-/// Connects to a guardian, starting it if nobody answers. One that is just shutting down closes the
-/// connection or still holds its lock: tried again until `kStartPatience` is over.
-Result<Contact> reach(Which which, const GuardianLinkOptions& options) {
-    const std::string path = options.run_dir + "/" + name_of(which) + ".sock";
-    const Instant limit = boottime() + kStartPatience;
-    for (;;) {
-        UniqueFd socket = connect_to(path);
-        if (socket.is_open()) {
-            if (const auto answer = exchange_hello(socket.get(), options)) {
-                return Contact{std::move(socket), *answer};
-            }
-            if (errno == EPROTO) {
-                return Error{ErrorCode::kConflict,
-                             EPROTO,
-                             path + ": another version of the guardian serves there"};
-            }
-        } else if (errno != ENOENT && errno != ECONNREFUSED) {
-            return system_error(path);
-        }
-        const Instant now = boottime();
-        if (now >= limit) {
-            return system_error(path);
-        }
-        if (socket.is_open()) {
-            continue;
-        }
-        const auto directory = find_guardian_dir(options.guardian_dir);
-        if (!directory) {
-            return directory.error();
-        }
-        if (auto status = spawn_guardian(*directory, which, options, limit - now); !status) {
-            return status.error();
-        }
-        constexpr timespec kPause{0, 5'000'000};  // Only matters while a former one shuts down.
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &kPause, nullptr);
-    }
 }
 
 }  // namespace
@@ -146,16 +56,22 @@ using Calls = std::vector<std::function<void()>>;
 class GuardianLink::Impl {
 public:
     Impl(const GuardianLinkOptions& options, GuardianEvents events)
-        : ack_bound_(options.ack_bound), events_(std::move(events)) {}
+        : ack_bound_(options.ack_bound),
+          watchdog_device_(options.watchdog_device),
+          events_(std::move(events)),
+          last_resort_(options.action, options.drain_hook) {}
     ~Impl();
     Status open(const GuardianLinkOptions& options);
 
     void send(const Message& lease);
     void order(const Message& request);
-    void enlist(std::uint64_t client, int pidfd);
+    void order(const Message& request, int descriptor);
+    void enlist(std::uint64_t client, int descriptor, ClientForm form);
+    void dismiss(std::uint64_t client);
     void shutdown();
     std::size_t clients_left() const;
     std::string warnings() const;
+    bool can_reset() const;
 
 private:
     struct Enlisting {
@@ -173,10 +89,15 @@ private:
     void note_refused(std::size_t index, const Message& refusal, Calls& calls);
     void note_acknowledged(Calls& calls);
     void note_clients_gone(Calls& calls);
+    void note_watchdog(const Message& message, Calls& calls);
+    void introduce(const std::array<pid_t, kGuardians>& pids);
+    void resort(Calls& calls);
+    [[nodiscard]] bool all_lost() const;
     [[nodiscard]] int patience(Instant now) const;
     void wake() const;
 
     const Duration ack_bound_;
+    const std::string watchdog_device_;
     const GuardianEvents events_;
     UniqueFd epoll_;
     UniqueFd wakeup_;
@@ -192,6 +113,10 @@ private:
     std::uint64_t told_serial_ = 0;
     std::map<std::uint64_t, Enlisting> enlisting_;
     Calls deferred_;  ///< For the thread, from other threads.
+    LastResort last_resort_;
+    std::optional<Instant> fence_limit_;  ///< A fence was ordered, for:
+    Instance fence_instance_;
+    Instant resort_again_ = kForever;
 };
 
 Status GuardianLink::Impl::open(const GuardianLinkOptions& options) {
@@ -200,10 +125,12 @@ Status GuardianLink::Impl::open(const GuardianLinkOptions& options) {
     epoll_event wake_event{};
     wake_event.events = EPOLLIN;
     wake_event.data.u32 = kGuardians;
-    if (!epoll_.is_open() || !wakeup_.is_open() ||
-        epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wakeup_.get(), &wake_event) != 0) {
+    if (!epoll_.is_open() || !wakeup_.is_open() || !last_resort_.open(options.reset_file) ||
+        epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wakeup_.get(), &wake_event) != 0 ||
+        epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, last_resort_.epoll(), &wake_event) != 0) {
         return system_error("guardian link");
     }
+    std::array<pid_t, kGuardians> pids{};
     for (const Which which : kBoth) {
         auto contact = reach(which, options);
         if (!contact) {
@@ -212,6 +139,7 @@ Status GuardianLink::Impl::open(const GuardianLinkOptions& options) {
         const auto index = static_cast<std::size_t>(which);
         peers_.at(index).connect(std::move(contact->socket));
         static_cast<void>(peers_.at(index).take(boottime(), contact->answer));
+        pids.at(index) = static_cast<pid_t>(contact->answer.client);
         epoll_event event{};
         event.events = EPOLLIN;
         event.data.u32 = static_cast<std::uint32_t>(index);
@@ -225,8 +153,19 @@ Status GuardianLink::Impl::open(const GuardianLinkOptions& options) {
             });
         }
     }
+    introduce(pids);
     wake();
     return thread_.start("guardian", [this] { run(); });
+}
+
+/// Each is to notice when the other ends.
+void GuardianLink::Impl::introduce(const std::array<pid_t, kGuardians>& pids) {
+    for (std::size_t i = 0; i < kGuardians; ++i) {
+        auto other = std::make_shared<const UniqueFd>(open_pidfd(pids.at(1 - i)));
+        if (other->is_open()) {
+            static_cast<void>(peers_.at(i).put(Message{.kind = Kind::kPartner}, std::move(other)));
+        }
+    }
 }
 
 GuardianLink::Impl::~Impl() {
@@ -258,6 +197,7 @@ int GuardianLink::Impl::patience(Instant now) const {
             rest = std::min(rest, std::max(Duration{0}, peer.owes_since() + ack_bound_ - now));
         }
     }
+    rest = std::min(rest, std::max(Duration{0}, resort_again_ - now));
     return to_milliseconds(rest);
 }
 
@@ -280,9 +220,9 @@ void GuardianLink::Impl::run() {
                 read(i, calls);
             }
             flush_all();
-            const Instant now = boottime();
-            lose_late(now, calls);
-            timeout = patience(now);
+            lose_late(boottime(), calls);
+            resort(calls);
+            timeout = patience(boottime());
         }
         for (const auto& call : calls) {
             call();
@@ -329,9 +269,36 @@ void GuardianLink::Impl::apply(std::size_t index, const Peer::News& news, Calls&
     if (news.enlisted.has_value()) {
         note_enlisted(news.enlisted->client, news.enlisted->has(kFlagHeld), calls);
     }
+    if (news.watchdog.has_value()) {
+        note_watchdog(*news.watchdog, calls);
+    }
     if (news.refused.has_value()) {
         note_refused(index, *news.refused, calls);
     }
+}
+
+void GuardianLink::Impl::note_watchdog(const Message& message, Calls& calls) {
+    if (events_.on_watchdog) {
+        const auto state = static_cast<WatchdogState>(message.reason);
+        calls.push_back([this, state, text = describe(state, message.count, watchdog_device_)] {
+            events_.on_watchdog(state == WatchdogState::kArmed, text);
+        });
+    }
+}
+
+bool GuardianLink::Impl::all_lost() const {
+    return peers_[0].is_lost() && peers_[1].is_lost();
+}
+
+/// With both guardians gone nobody else is left to do it.
+void GuardianLink::Impl::resort(Calls& calls) {
+    last_resort_.take_ended();
+    if (!all_lost() || shutting_down_ || !fence_limit_.has_value()) {
+        return;
+    }
+    last_resort_.begin(*fence_limit_);
+    resort_again_ = last_resort_.look(boottime());
+    note_clients_gone(calls);
 }
 
 void GuardianLink::Impl::note_refused(std::size_t index, const Message& refusal, Calls& calls) {
@@ -372,7 +339,8 @@ void GuardianLink::Impl::note_clients_gone(Calls& calls) {
             }
         }
     }
-    if (some && !std::exchange(gone_told_, true) && events_.on_clients_gone) {
+    const bool gone = some || last_resort_.gone();
+    if (gone && !std::exchange(gone_told_, true) && events_.on_clients_gone) {
         calls.push_back(events_.on_clients_gone);
     }
 }
@@ -389,6 +357,9 @@ void GuardianLink::Impl::note_enlisted(std::uint64_t client, bool held, Calls& c
     const EnlistOutcome outcome =
         found->second.held ? EnlistOutcome::kHeld : EnlistOutcome::kRefused;
     enlisting_.erase(found);
+    if (outcome == EnlistOutcome::kRefused) {
+        last_resort_.remove(client);
+    }
     if (events_.on_client) {
         calls.push_back([this, client, outcome] { events_.on_client(client, outcome); });
     }
@@ -440,6 +411,9 @@ void GuardianLink::Impl::flush_all() {
 void GuardianLink::Impl::send(const Message& lease) {
     const std::lock_guard lock{mutex_};
     if (!lease.has(kFlagReleased) && lease.instance != told_instance_) {
+        if (lease.instance != fence_instance_) {
+            fence_limit_.reset();
+        }
         gone_told_ = false;  // A guardian may begin to fence by itself, and is to be heard then.
     }
     for (Peer& peer : peers_) {
@@ -453,6 +427,11 @@ void GuardianLink::Impl::order(const Message& request) {
     if (request.kind == Kind::kFence || request.kind == Kind::kDrain) {
         gone_told_ = false;
     }
+    if (request.kind == Kind::kFence && !fence_limit_.has_value()) {
+        fence_limit_ = request.instant();
+        fence_instance_ = request.instance;
+        wake();
+    }
     for (Peer& peer : peers_) {
         if (request.kind == Kind::kFence || request.kind == Kind::kDrain) {
             peer.forget_clients_gone();
@@ -463,10 +442,29 @@ void GuardianLink::Impl::order(const Message& request) {
     flush_all();
 }
 
-void GuardianLink::Impl::enlist(std::uint64_t client, int pidfd) {
+/// With a descriptor, of which each gets its own.
+void GuardianLink::Impl::order(const Message& request, int descriptor) {
     const std::lock_guard lock{mutex_};
-    auto descriptor = std::make_shared<const UniqueFd>(fcntl(pidfd, F_DUPFD_CLOEXEC, 0));
-    const Message request{.kind = Kind::kEnlist, .client = client};
+    auto own = std::make_shared<const UniqueFd>(fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    CSS_CHECK(own->is_open());
+    for (Peer& peer : peers_) {
+        static_cast<void>(peer.is_lost() || peer.put(request, own));
+    }
+    flush_all();
+}
+
+void GuardianLink::Impl::dismiss(std::uint64_t client) {
+    {
+        const std::lock_guard lock{mutex_};
+        last_resort_.remove(client);
+    }
+    order(Message{.kind = Kind::kDismiss, .client = client});
+}
+
+void GuardianLink::Impl::enlist(std::uint64_t client, int given, ClientForm form) {
+    const std::lock_guard lock{mutex_};
+    auto descriptor = std::make_shared<const UniqueFd>(fcntl(given, F_DUPFD_CLOEXEC, 0));
+    const Message request{.kind = Kind::kEnlist, .flags = flags_of(form), .client = client};
     bool possible = client != 0 && descriptor->is_open() && enlisting_.count(client) == 0;
     for (const Peer& peer : peers_) {
         possible = possible && !peer.is_lost();
@@ -476,6 +474,7 @@ void GuardianLink::Impl::enlist(std::uint64_t client, int pidfd) {
     }
     if (possible) {
         enlisting_[client] = Enlisting{.awaited = kGuardians};
+        last_resort_.add(client, UniqueFd{fcntl(given, F_DUPFD_CLOEXEC, 0)}, form);
         flush_all();
         return;
     }
@@ -514,6 +513,11 @@ std::string GuardianLink::Impl::warnings() const {
     return lines;
 }
 
+bool GuardianLink::Impl::can_reset() const {
+    const std::lock_guard lock{mutex_};
+    return ((peers_[0].missing_privileges() | peers_[1].missing_privileges()) & kFlagNoReset) == 0;
+}
+
 GuardianLink::GuardianLink(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GuardianLink::~GuardianLink() = default;
 
@@ -531,13 +535,15 @@ Result<std::unique_ptr<GuardianLink>> GuardianLink::start(const GuardianLinkOpti
 void GuardianLink::send(const core::LeaseUpdate& update, Instance instance, Finality finality) {
     CSS_CHECK(update.serial > 0);
     CSS_CHECK(instance.node.is_some());
-    impl_->send(Message{.kind = Kind::kLease,
-                        .flags = (update.armed ? kFlagArmed : 0) |
-                                 (update.released ? kFlagReleased : 0) |
-                                 (finality == Finality::kFinal ? kFlagFinal : 0),
-                        .instance = instance,
-                        .serial = update.serial,
-                        .time = update.end.time_since_epoch().count()});
+    impl_->send(
+        Message{.kind = Kind::kLease,
+                .flags = (update.armed ? kFlagArmed : 0) | (update.released ? kFlagReleased : 0) |
+                         (finality == Finality::kFinal ? kFlagFinal : 0),
+                .instance = instance,
+                .serial = update.serial,
+                .time = update.end.time_since_epoch().count(),
+                .reboottime_ms = static_cast<std::uint32_t>(
+                    std::chrono::floor<std::chrono::milliseconds>(update.reboottime).count())});
 }
 
 void GuardianLink::fence(const core::FenceSelf& order, Instance instance) {
@@ -554,12 +560,24 @@ void GuardianLink::drain(Instance instance, Duration patience) {
                          .time = (boottime() + patience).time_since_epoch().count()});
 }
 
-void GuardianLink::enlist_client(std::uint64_t client, int pidfd) {
-    impl_->enlist(client, pidfd);
+void GuardianLink::enlist_client(std::uint64_t client, int descriptor, ClientForm form) {
+    impl_->enlist(client, descriptor, form);
 }
 
 void GuardianLink::dismiss_client(std::uint64_t client) {
-    impl_->order(Message{.kind = Kind::kDismiss, .client = client});
+    impl_->dismiss(client);
+}
+
+void GuardianLink::renew_page(int fd) {
+    impl_->order(Message{.kind = Kind::kPage}, fd);
+}
+
+void GuardianLink::reset_host() {
+    impl_->order(Message{.kind = Kind::kReset});
+}
+
+bool GuardianLink::can_reset() const {
+    return impl_->can_reset();
 }
 
 std::size_t GuardianLink::clients_left() const {

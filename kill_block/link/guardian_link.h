@@ -6,10 +6,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cssd/base/result.h"
 #include "cssd/base/types.h"
+#include "cssd/base/unique_fd.h"
 #include "cssd/core/io.h"
+#include "kill_block/guardian/orders.h"
 
 namespace css::guardian {
 
@@ -27,6 +30,14 @@ enum class Finality : std::uint8_t {
 enum class EnlistOutcome : std::uint8_t {
     kHeld,     ///< Both guardians hold the client and will end it at fencing.
     kRefused,  ///< Registry full, drain or fence under way, or a guardian is missing.
+};
+
+/// A process (pidfd), or a whole cgroup (its directory).
+enum class ClientForm : std::uint8_t { kProcess, kCgroup, kFreezer };
+
+struct FormerClient {
+    ClientForm form = ClientForm::kProcess;
+    UniqueFd descriptor;
 };
 
 /// What the link tells the runtime. Called on the link's own thread, never under a lock of the
@@ -48,6 +59,8 @@ struct GuardianEvents {
     std::function<void()> on_clients_gone;
     /// The end of enlist_client().
     std::function<void(std::uint64_t client, EnlistOutcome)> on_client;
+    /// What became of the watchdog device: armed, or one sentence that says why not.
+    std::function<void(bool armed, const std::string& what)> on_watchdog;
 };
 
 struct GuardianLinkOptions {
@@ -63,9 +76,25 @@ struct GuardianLinkOptions {
     /// The lease page for the clients; the guardians revoke it first when they fence. A descriptor
     /// open for writing (LeasePageWriter::fd()), or -1. Not owned; not used after start().
     int page_fd = -1;
+    /// What the guardians do at a fence (OrdersPage::fd()), or -1: they kill the clients. Not
+    /// owned.
+    int orders_fd = -1;
+    /// For this process itself, when both guardians are gone: as in the orders.
+    Action action = Action::kExit;
+    bool drain_hook = false;
+    std::string reset_file;
+    /// Named in what on_watchdog says.
+    std::string watchdog_device;
+    /// Clients of a former daemon that were found alive: pidfds and directories of cgroups. The
+    /// guardians kill them before they take this daemon; they may know them already.
+    std::vector<FormerClient> formers;
 };
 
 /// cssd's end of both guardians: starts or finds them, tells them the lease, hears from them.
+///
+/// When both guardians are gone it stands in for them: it kills the clients itself, and resets this
+/// host if that is what the action asks for. That is a last resort, since it hangs and dies with
+/// this process; what holds without it is the lease end, and the watchdog.
 ///
 /// One thread "guardian" reads their answers and calls the events. All functions may be called
 /// from any thread and never block (start and the destructor excepted).
@@ -101,17 +130,28 @@ public:
     /// politely first (ClientServer::ask_to_end). on_clients_gone when they are gone.
     void drain(Instance instance, Duration patience);
 
-    /// Hands a client to both. `client` is any number not in use; `pidfd` is duplicated. Answered
-    /// by on_client. A client that ends by itself is forgotten by itself.
-    void enlist_client(std::uint64_t client, int pidfd);
+    /// Hands a client to both. `client` is any number not in use; `descriptor` is duplicated.
+    /// Answered by on_client. A process that ends by itself is forgotten by itself; a cgroup has to
+    /// be dismissed.
+    void enlist_client(std::uint64_t client,
+                       int descriptor,
+                       ClientForm form = ClientForm::kProcess);
     /// The client acts no more and need not be killed.
     void dismiss_client(std::uint64_t client);
+
+    /// Another lease page, for the instance after one whose clients are gone. Before its first
+    /// send(). `fd` is duplicated.
+    void renew_page(int fd);
+    /// Resets this host (exit_action). Only when no instance runs.
+    void reset_host();
 
     /// Clients that the guardians reported last: the larger of the two numbers.
     [[nodiscard]] std::size_t clients_left() const;
     /// Lines for the alert log: what the guardians could not get (real-time priority, locked
     /// memory). Known from on_ready on.
     [[nodiscard]] std::string warnings() const;
+    /// Whether both could reset this host. Known from on_ready on.
+    [[nodiscard]] bool can_reset() const;
 
     /// Ends both guardians; they obey when the instance is released or was never armed, else they
     /// stay. on_lost is not called for it.

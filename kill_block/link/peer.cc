@@ -1,11 +1,32 @@
 #include "kill_block/link/peer.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "cssd/base/check.h"
 
 namespace css::guardian {
+
+std::string describe(WatchdogState state, std::uint32_t detail, const std::string& device) {
+    switch (state) {
+        case WatchdogState::kNone: return device + ": not armed";
+        case WatchdogState::kArmed:
+            return device + ": armed with a time-out of " + std::to_string(detail) + " s";
+        case WatchdogState::kNotOpened:
+            return device + " cannot be opened: " + std::strerror(static_cast<int>(detail));
+        case WatchdogState::kNotSet:
+            return "the time-out of " + device +
+                   " cannot be set: " + std::strerror(static_cast<int>(detail));
+        case WatchdogState::kOther:
+            return device + " does not take the time-out that reboottime asks for; it says " +
+                   std::to_string(detail) + " s";
+        case WatchdogState::kTooShort: return "reboottime is too short for " + device;
+        case WatchdogState::kNotFed:
+            return device + " cannot be fed: " + std::strerror(static_cast<int>(detail));
+    }
+    return device;
+}
 
 void Peer::connect(UniqueFd socket) {
     CSS_CHECK(socket.is_open());
@@ -79,7 +100,8 @@ Peer::News Peer::take(Instant now, const Message& message) {
         case Kind::kWelcome:
             welcome_ = true;
             clients_ = 0;
-            missing_privileges_ = message.flags & (kFlagNotRealtime | kFlagNotLocked);
+            missing_privileges_ =
+                message.flags & (kFlagNotRealtime | kFlagNotLocked | kFlagNoReset);
             news.welcomed = true;
             break;
         case Kind::kAcknowledge:
@@ -96,6 +118,11 @@ Peer::News Peer::take(Instant now, const Message& message) {
             clients_gone_ = message.count == 0;
             news.clients_gone = clients_gone_;
             break;
+        case Kind::kWatchdog: news.watchdog = message; break;
+        case Kind::kFormer:
+        case Kind::kPage:
+        case Kind::kReset:
+        case Kind::kPartner:
         case Kind::kHello:
         case Kind::kLease:
         case Kind::kFence:

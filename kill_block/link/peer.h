@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "cssd/base/time.h"
 #include "cssd/base/unique_fd.h"
@@ -13,6 +14,11 @@
 #include "kill_block/guardian/packet.h"
 
 namespace css::guardian {
+
+/// What became of the watchdog, for people. `detail` is the message's count.
+[[nodiscard]] std::string describe(WatchdogState state,
+                                   std::uint32_t detail,
+                                   const std::string& device);
 
 /// One guardian as the link sees it: what has still to be sent to it, what it has answered. Not
 /// thread-safe: the link's lock guards it.
@@ -31,6 +37,7 @@ public:
         std::optional<Message> waiting;
         std::optional<Message> refused;
         std::optional<Message> enlisted;
+        std::optional<Message> watchdog;
     };
 
     void connect(UniqueFd socket);

@@ -143,12 +143,21 @@ void Dispatch::drain(std::size_t i) {
 }
 
 void Dispatch::take(std::size_t i, std::span<const std::byte> datagram, const Address& from) {
-    const NodeNumber sender = interconnect_.node_at(i, from);
+    NodeNumber sender = interconnect_.node_at(i, from);
     const bool is_message = callbacks_.on_message && kind_of(datagram) == DatagramKind::kMessage;
+    const bool by_guardian = !sender.is_some() && !is_message;
+    if (const NodeNumber named = sender_named(datagram);
+        by_guardian && named.is_some() && interconnect_.is_host_of(named, i, from)) {
+        sender = named;
+    }
     DatagramVerdict verdict = DatagramVerdict::kUnknownAddress;
     if (sender.is_some()) {
         verdict = is_message ? sealer_.open_message(datagram, sender, message_)
                              : sealer_.open(datagram, sender, heartbeat_);
+    }
+    if (by_guardian && verdict == DatagramVerdict::kAccepted &&
+        heartbeat_.state != NodeState::kFenced && heartbeat_.state != NodeState::kResetting) {
+        verdict = DatagramVerdict::kUnknownAddress;
     }
     ++counts_.at(static_cast<std::size_t>(verdict));
     if (verdict != DatagramVerdict::kAccepted) {

@@ -18,9 +18,10 @@ namespace css::netbeat {
 
 /// Both are called on the dispatch thread.
 struct DispatchCallbacks {
-    /// An authentic heartbeat of a configured node, read from its own address. Replays and
-    /// duplicates (one comes over each interconnect) are passed on: the core knows them by
-    /// (u, seq). Take the time of the receipt in here, under the lock that orders the core's steps.
+    /// An authentic heartbeat of a configured node, read from its own address; that it is FENCED or
+    /// RESETTING may come from any port there, since guardians say it for a dead daemon. Replays
+    /// and duplicates (one comes over each interconnect) are passed on: the core knows them by (u,
+    /// seq). Take the time of the receipt in here, under the lock that orders the core's steps.
     std::function<void(const Heartbeat&)> on_heartbeat;
     /// An authentic message of a configured node, read from its own address; valid during the call.
     /// Replays and duplicates are passed on, and messages that were meant for another node: whoever

@@ -192,6 +192,15 @@ NodeNumber Interconnect::node_at(std::size_t i, const Address& address) const {
     return found == here.end() ? NodeNumber{} : found->node;
 }
 
+bool Interconnect::is_host_of(NodeNumber node, std::size_t i, const Address& address) const {
+    const auto all = peers();
+    const auto& here = all->at(i);
+    return std::any_of(here.begin(), here.end(), [&](const Peer& peer) {
+        return peer.node == node && peer.address.family == address.family &&
+               peer.address.ip == address.ip;
+    });
+}
+
 Status Interconnect::reload(const NodesFile& nodes) {
     if (!nodes.configured().contains(self_) || nodes.at(self_) != own_) {
         return Error{ErrorCode::kConflict,

@@ -59,6 +59,9 @@ public:
     /// The peer whose address on interconnect `i` this is; 'no node' when it is nobody's.
     [[nodiscard]] NodeNumber node_at(std::size_t i, const Address& address) const;
 
+    /// Whether this address on interconnect `i` is the node's, whatever its port.
+    [[nodiscard]] bool is_host_of(NodeNumber node, std::size_t i, const Address& address) const;
+
     /// Takes the peers from a nodes file read again. Refused (kConflict), changing nothing, when
     /// the own line differs: sockets stay as they are for the life of the daemon.
     [[nodiscard]] Status reload(const NodesFile& nodes);

@@ -118,6 +118,12 @@ DatagramKind kind_of(std::span<const std::byte> datagram) {
                : DatagramKind::kHeartbeat;
 }
 
+NodeNumber sender_named(std::span<const std::byte> datagram) {
+    const unsigned number =
+        datagram.size() < kDatagramSizeMin ? 0 : std::to_integer<unsigned>(datagram[kSenderAt]);
+    return number == 0 || number > kNodesMax ? NodeNumber{} : NodeNumber{number};
+}
+
 Sealer::Sealer(const ClusterGuid& cluster, const Key& key, const std::optional<Key>& other)
     : cluster_(cluster), key_(key), other_(other) {
     CSS_CHECK(sodium_init() >= 0);

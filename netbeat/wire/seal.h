@@ -49,6 +49,10 @@ enum class DatagramKind : std::uint8_t { kHeartbeat, kMessage };
 /// What it says it is; true only if it opens as that.
 [[nodiscard]] DatagramKind kind_of(std::span<const std::byte> datagram);
 
+/// The sender that a datagram names, to be believed only when it opens; 'no node': too short, or
+/// none that can be.
+[[nodiscard]] NodeNumber sender_named(std::span<const std::byte> datagram);
+
 /// Seals heartbeats and messages and opens them again with XChaCha20-Poly1305 under the cluster's
 /// shared key. Bound in as additional data: magic (the kind), version, sender number, cluster GUID.
 /// So a datagram counts only in its cluster and for its sender; that it is not an old one is for

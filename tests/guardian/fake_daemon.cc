@@ -5,7 +5,10 @@
 ///   lease SERIAL END_NS FLAGS   FLAGS: any of a(rmed) r(eleased) f(inal) m(ay act), or -
 ///   instance UNIQUE             the instance of what follows (first: 1)
 ///   fence DEADLINE_NS | drain PATIENCE_NS | shutdown | clients | warnings | exit
-///   enlist CLIENT PID | dismiss CLIENT | ask_to_end
+///   enlist CLIENT PID | enlist_cgroup CLIENT v1|v2 PATH | dismiss CLIENT | ask_to_end
+///   reboottime MS               of the leases that follow (first: 0, unknown)
+///   say PORT                    makes the farewells: datagrams RESETTING and FENCED to 127.0.0.1
+///   page | reset                another lease page; reset this host
 
 #include <csignal>
 #include <cstdint>
@@ -16,6 +19,7 @@
 #include <sstream>
 #include <string>
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 
 #include "cssd/base/unique_fd.h"
@@ -23,6 +27,7 @@
 #include "cssd/client/server/client_server.h"
 #include "kill_block/guardian/process.h"
 #include "kill_block/link/guardian_link.h"
+#include "kill_block/link/orders_page.h"
 
 namespace {
 
@@ -36,11 +41,17 @@ using css::client::ClientServer;
 using css::client::ClientServerOptions;
 using css::client::LeasePageWriter;
 using css::client::LeaseState;
+using css::guardian::Action;
+using css::guardian::ClientForm;
 using css::guardian::EnlistOutcome;
+using css::guardian::FarewellTarget;
 using css::guardian::Finality;
+using css::guardian::FormerClient;
 using css::guardian::GuardianEvents;
 using css::guardian::GuardianLink;
 using css::guardian::GuardianLinkOptions;
+using css::guardian::OrdersText;
+using css::guardian::OrdersWriter;
 using css::guardian::Which;
 
 std::mutex output_mutex;
@@ -52,10 +63,12 @@ void say(const std::string& line) {
 
 class FakeDaemon {
 public:
-    explicit FakeDaemon(LeasePageWriter page) : page_(std::move(page)) {}
+    FakeDaemon(LeasePageWriter page, OrdersWriter orders)
+        : page_(std::move(page)), orders_(std::move(orders)) {}
 
-    css::Status open(GuardianLinkOptions options) {
-        options.page_fd = page_.fd();
+    css::Status open(GuardianLinkOptions& options) {
+        options.page_fd = page_->fd();
+        options.orders_fd = orders_.fd();
         auto link = GuardianLink::start(options, events());
         if (!link) {
             return link.error();
@@ -63,7 +76,7 @@ public:
         link_ = std::move(*link);
         ClientServerOptions clients;
         clients.run_dir = options.run_dir;
-        clients.page_fd = page_.reader_fd();
+        clients.page_fd = page_->reader_fd();
         clients.enlist = [this](std::uint64_t client, int pidfd) {
             link_->enlist_client(client, pidfd);
         };
@@ -101,6 +114,30 @@ public:
             words >> client >> pid;
             const css::UniqueFd pidfd{css::guardian::open_pidfd(pid)};
             link_->enlist_client(client, pidfd.get());
+        } else if (verb == "enlist_cgroup") {
+            std::uint64_t client = 0;
+            std::string version;
+            std::string path;
+            words >> client >> version >> path;
+            const css::UniqueFd directory{open_directory(path)};
+            link_->enlist_client(client,
+                                 directory.get(),
+                                 version == "v1" ? ClientForm::kFreezer : ClientForm::kCgroup);
+        } else if (verb == "reboottime") {
+            std::int64_t ms = 0;
+            words >> ms;
+            reboottime_ = std::chrono::milliseconds{ms};
+        } else if (verb == "say") {
+            std::uint16_t port = 0;
+            words >> port;
+            say_farewells(port);
+        } else if (verb == "page") {
+            auto page = LeasePageWriter::create();
+            CSS_CHECK(page.has_value());
+            page_.emplace(std::move(*page));
+            link_->renew_page(page_->fd());
+        } else if (verb == "reset") {
+            link_->reset_host();
         } else if (verb == "dismiss") {
             std::uint64_t client = 0;
             words >> client;
@@ -126,6 +163,24 @@ private:
         return Instant{Duration{ns}};
     }
 
+    static int open_directory(const std::string& path) {
+        return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+
+    void say_farewells(std::uint16_t port) {
+        FarewellTarget target{};
+        for (auto* address : {&target.from, &target.to}) {
+            address->ipv4.sin_family = AF_INET;
+            address->ipv4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        }
+        target.to.ipv4.sin_port = htons(port);
+        const std::string resetting = "RESETTING";
+        const std::string fenced = "FENCED";
+        orders_.say(instance_,
+                    {std::as_bytes(std::span{resetting}), std::as_bytes(std::span{fenced})},
+                    {&target, 1});
+    }
+
     void lease(std::istringstream& words) {
         css::core::LeaseUpdate update;
         std::string flags;
@@ -137,10 +192,11 @@ private:
         update.released = has('r');
         update.may_act = has('m');
         update.token = Incarnation{update.serial};
-        page_.publish(LeaseState{.instance = instance_,
-                                 .end = update.end,
-                                 .token = update.token,
-                                 .may_act = update.may_act});
+        update.reboottime = reboottime_;
+        page_->publish(LeaseState{.instance = instance_,
+                                  .end = update.end,
+                                  .token = update.token,
+                                  .may_act = update.may_act});
         link_->send(update, instance_, has('f') ? Finality::kFinal : Finality::kRenewable);
     }
 
@@ -158,6 +214,9 @@ private:
             say(std::string{"lost "} + name_of(which) + " " + reason);
         };
         events.on_clients_gone = [] { say("gone"); };
+        events.on_watchdog = [](bool armed, const std::string& what) {
+            say(std::string{"watchdog "} + (armed ? "armed " : "unarmed ") + what);
+        };
         events.on_client = [this](std::uint64_t client, EnlistOutcome outcome) {
             const bool held = outcome == EnlistOutcome::kHeld;
             say("client " + std::to_string(client) + (held ? " held" : " refused"));
@@ -170,18 +229,44 @@ private:
     }
 
     Instance instance_{NodeNumber{1}, Unique{1}};
-    LeasePageWriter page_;
+    Duration reboottime_{};
+    std::optional<LeasePageWriter> page_;
+    OrdersWriter orders_;
     std::mutex server_mutex_;
     std::unique_ptr<GuardianLink> link_;
     std::unique_ptr<ClientServer> server_;
 };
 
+/// What the arguments `key=value` say.
+void take_option(const std::string& option, GuardianLinkOptions& options, OrdersText& orders) {
+    const auto equals = option.find('=');
+    const std::string key = option.substr(0, equals);
+    const std::string value = option.substr(equals + 1);
+    if (key == "action") {
+        orders.action = value == "reboot"         ? Action::kReboot
+                        : value == "kill-clients" ? Action::kKillClients
+                        : value == "command"      ? Action::kCommand
+                                                  : Action::kExit;
+    } else if (key == "drain") {
+        orders.drain_command = value;
+    } else if (key == "command") {
+        orders.fence_command = value;
+    } else if (key == "watchdog") {
+        orders.watchdog = value;
+    } else if (key == "former") {
+        FormerClient& former = options.formers.emplace_back();
+        former.descriptor.reset(css::guardian::open_pidfd(std::atoi(value.c_str())));
+    } else {
+        say("error unknown option " + key);
+    }
+}
+
 }  // namespace
 
-/// RUN_DIR GUARDIAN_DIR ACK_BOUND_MS LAST_WORDS_MS
+/// RUN_DIR GUARDIAN_DIR ACK_BOUND_MS LAST_WORDS_MS [KEY=VALUE]...
 int main(int argc, char** argv) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (argc != 5) {
+    if (argc < 5) {
         return 2;
     }
     GuardianLinkOptions options;
@@ -189,12 +274,27 @@ int main(int argc, char** argv) {
     options.guardian_dir = argv[2];
     options.ack_bound = std::chrono::milliseconds{std::atoi(argv[3])};
     options.last_words = std::chrono::milliseconds{std::atoi(argv[4])};
+    OrdersText text;
+    text.node = NodeNumber{1};
+    text.node_name = "node1";
+    text.run_dir = options.run_dir;
+    text.alert_log = options.run_dir + "/alert.log";
+    text.trace_file = options.run_dir + "/cssd.trc";
+    text.reset_file = options.run_dir + "/reset";  // No test resets this machine.
+    for (int i = 5; i < argc; ++i) {
+        take_option(argv[i], options, text);
+    }
+    options.action = text.action;
+    options.drain_hook = !text.drain_command.empty();
+    options.reset_file = text.reset_file;
+    options.watchdog_device = text.watchdog;
     auto page = LeasePageWriter::create();
-    if (!page) {
-        say("error " + page.error().message);
+    auto orders = OrdersWriter::create(text);
+    if (!page || !orders) {
+        say("error " + (page ? orders.error() : page.error()).message);
         return 1;
     }
-    FakeDaemon daemon{std::move(*page)};
+    FakeDaemon daemon{std::move(*page), std::move(*orders)};
     if (const auto status = daemon.open(options); !status) {
         say("error " + status.error().message);
         return 1;

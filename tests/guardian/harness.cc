@@ -185,6 +185,9 @@ RunDir::RunDir() {
     std::string pattern = "/tmp/css-guardian-XXXXXX";
     CSS_CHECK(mkdtemp(pattern.data()) != nullptr);
     path_ = pattern;
+    for (const char* log : {"/alert.log", "/cssd.trc"}) {
+        std::ofstream{path_ + log};  // Guardians append to logs that are there.
+    }
     std::array<int, 2> ends{};
     CSS_CHECK(pipe2(ends.data(), O_CLOEXEC) == 0);
     lifeline_.reset(ends[1]);
@@ -212,18 +215,19 @@ Daemon RunDir::start(const DaemonOptions& options) const {
     CSS_CHECK(pipe2(output.data(), O_CLOEXEC) == 0);
     const std::string ack = std::to_string(options.ack_bound.count());
     const std::string words = std::to_string(options.last_words.count());
+    std::vector<std::string> line{CSS_FAKE_DAEMON, path_, CSS_GUARDIAN_DIR, ack, words};
+    line.insert(line.end(), options.more.begin(), options.more.end());
+    std::vector<char*> arguments;
+    for (std::string& argument : line) {
+        arguments.push_back(argument.data());
+    }
+    arguments.push_back(nullptr);
     const pid_t pid = fork();
     CSS_CHECK(pid >= 0);
     if (pid == 0) {
         dup2(input[0], STDIN_FILENO);
         dup2(output[1], STDOUT_FILENO);
-        execl(CSS_FAKE_DAEMON,
-              CSS_FAKE_DAEMON,
-              path_.c_str(),
-              CSS_GUARDIAN_DIR,
-              ack.c_str(),
-              words.c_str(),
-              nullptr);
+        execv(arguments[0], arguments.data());
         _exit(127);
     }
     close(input[0]);
@@ -234,13 +238,13 @@ Daemon RunDir::start(const DaemonOptions& options) const {
     Daemon daemon{Child{pid}, UniqueFd{input[1]}, UniqueFd{output[0]}};
     // The link's thread may speak before all is open: what it said is kept for the test.
     std::string said;
-    std::string line;
+    std::string heard;
     do {
-        line = daemon.hear("");
-        CSS_CHECK(!line.empty());
-        CSS_CHECK(line.rfind("error", 0) != 0);
-        said += line + "\n";
-    } while (line != "open");
+        heard = daemon.hear("");
+        CSS_CHECK(!heard.empty());
+        CSS_CHECK(heard.rfind("error", 0) != 0);
+        said += heard + "\n";
+    } while (heard != "open");
     daemon.buffer_.insert(0, said);
     return daemon;
 }
@@ -250,13 +254,21 @@ pid_t RunDir::guardian(const std::string& name) const {
 }
 
 std::string RunDir::last_gasp(const std::string& name) const {
-    std::ifstream file{path_ + "/" + name + ".lastgasp"};
-    return std::string{std::istreambuf_iterator<char>{file}, {}};
+    return file(name + ".lastgasp");
+}
+
+std::string RunDir::file(const std::string& name) const {
+    std::ifstream in{path_ + "/" + name};
+    return std::string{std::istreambuf_iterator<char>{in}, {}};
 }
 
 bool RunDir::gasps(const std::string& name, const std::string& text) const {
-    const Instant limit = now() + kPatience;
-    while (last_gasp(name).find(text) == std::string::npos) {
+    return shows(name + ".lastgasp", text);
+}
+
+bool RunDir::shows(const std::string& name, const std::string& text, Duration patience) const {
+    const Instant limit = now() + patience;
+    while (file(name).find(text) == std::string::npos) {
         if (now() > limit) {
             return false;
         }

@@ -73,6 +73,7 @@ private:
 struct DaemonOptions {
     milliseconds ack_bound{15'000};
     milliseconds last_words{50};
+    std::vector<std::string> more{};  ///< Orders for the guardians, `key=value`: fake_daemon.cc.
 };
 
 /// A run directory with the guardians in it. A janitor process ends the guardians and removes the
@@ -92,6 +93,12 @@ public:
     /// 0: none serves.
     [[nodiscard]] pid_t guardian(const std::string& name) const;
     [[nodiscard]] std::string last_gasp(const std::string& name) const;
+    /// The whole of a file in it; empty when there is none. `reset` holds a `b` for each reset.
+    [[nodiscard]] std::string file(const std::string& name) const;
+    /// Waits until that file holds `text`.
+    [[nodiscard]] bool shows(const std::string& name,
+                             const std::string& text,
+                             Duration patience = kPatience) const;
     /// Waits until the last-gasp file of that guardian holds `text`.
     [[nodiscard]] bool gasps(const std::string& name, const std::string& text) const;
 

@@ -14,11 +14,13 @@ Message full() {
                    .time = -5,
                    .client = 0x1122334455667788,
                    .reason = 7,
-                   .by = NodeNumber{3}};
+                   .by = NodeNumber{3},
+                   .reboottime_ms = 0x01020304};
 }
 
 TEST(GuardianMessage, RoundTrip) {
-    for (const unsigned kind : {1U, 2U, 3U, 4U, 5U, 6U, 7U, 16U, 17U, 18U, 19U, 20U, 21U}) {
+    for (const unsigned kind :
+         {1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 10U, 11U, 16U, 17U, 18U, 19U, 20U, 21U, 22U}) {
         Message message = full();
         message.kind = static_cast<Kind>(kind);
         const auto back = decode(encode(message));
@@ -37,6 +39,7 @@ TEST(GuardianMessage, LayoutIsFixed) {
     EXPECT_EQ(bytes[24], std::byte{8});     // serial
     EXPECT_EQ(bytes[32], std::byte{0xFB});  // time
     EXPECT_EQ(bytes[49], std::byte{3});     // by
+    EXPECT_EQ(bytes[52], std::byte{4});     // reboottime
 }
 
 /// Each byte flipped whole: either refused, or read as another message; never as the same one.
@@ -47,7 +50,7 @@ TEST(GuardianMessage, EveryByteCounts) {
         bad[i] ^= std::byte{0xFF};
         const auto read = decode(bad);
         EXPECT_TRUE(!read.has_value() || *read != full()) << i;
-        const bool must_refuse = i < 8 || (i >= 9 && i < 12) || i >= 50;
+        const bool must_refuse = i < 8 || (i >= 10 && i < 12) || i == 50 || i == 51 || i >= 56;
         EXPECT_TRUE(!must_refuse || !read.has_value()) << i;
     }
 }

@@ -235,6 +235,28 @@ TEST_F(Refusing, Sources2_5_UnknownAddressIsNotEvenOpened) {
     EXPECT_EQ(node_.collector().refused()[0].from, address_of(loopback(9)));
 }
 
+/// A dead daemon's guardians have no claim on its port, and nothing else to say.
+TEST_F(Refusing, E1_GuardiansSayFromAnyPortOfTheirHostThatItStoppedAndNothingElse) {
+    const RawSocket guardian{loopback(2, 7)};
+    const RawSocket stranger{loopback(9)};
+    Heartbeat fenced = good_;
+    fenced.state = NodeState::kFenced;
+    Heartbeat resetting = good_;
+    resetting.state = NodeState::kResetting;
+    Heartbeat of_another = member_heartbeat(NodeNumber{3}, 3, 5);
+    of_another.state = NodeState::kFenced;
+    guardian.send(loopback(1), sealed(sealer_, good_));
+    guardian.send(loopback(1), sealed(sealer_, of_another));
+    stranger.send(loopback(1), sealed(sealer_, fenced));
+    guardian.send(loopback(1), sealed(sealer_, resetting));
+    guardian.send(loopback(1), sealed(sealer_, fenced));
+    const auto heard = node_.collector().wait_for(2);
+    ASSERT_EQ(heard.size(), 2U);
+    EXPECT_EQ(heard[0], resetting);
+    EXPECT_EQ(heard[1], fenced);
+    EXPECT_EQ(count(DatagramVerdict::kUnknownAddress), 3U);
+}
+
 TEST_F(Refusing, ReplaysArePassedUp) {
     const auto datagram = sealed(sealer_, good_);
     two_.send(loopback(1), datagram);

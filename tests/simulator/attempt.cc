@@ -10,6 +10,7 @@
 
 #include "cssd/base/check.h"
 #include "tests/simulator/campaign.h"
+#include "tests/simulator/replay.h"
 #include "tests/simulator/run.h"
 
 namespace css::sim {
@@ -25,14 +26,20 @@ public:
     Channel& operator=(Channel&&) = delete;
     ~Channel() { close(file_); }
 
-    void use_as_stderr() const { dup2(file_, STDERR_FILENO); }
+    void use_as(int descriptor) const { dup2(file_, descriptor); }
     void write(const std::string& text) const {
         CSS_CHECK(::write(file_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
     }
-    [[nodiscard]] std::string read() const {
-        std::array<char, 4096> text{};
-        const ssize_t size = pread(file_, text.data(), text.size(), 0);
+    [[nodiscard]] std::string read(off_t from = 0) const {
+        std::array<char, 8192> text{};
+        const ssize_t size = pread(file_, text.data(), text.size(), from);
         return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+    }
+    /// What came last, in whole lines.
+    [[nodiscard]] std::string read_end() const {
+        const off_t size = lseek(file_, 0, SEEK_END);
+        const std::string text = read(std::max<off_t>(0, size - 8192));
+        return size <= 8192 ? text : text.substr(text.find('\n') + 1);
     }
 
 private:
@@ -76,7 +83,7 @@ Attempt attempt(const Options& options) {
     const pid_t pid = fork();
     CSS_CHECK(pid >= 0);
     if (pid == 0) {
-        channel.use_as_stderr();
+        channel.use_as(STDERR_FILENO);
         Counters counters;
         const RunResult result = run_seed(options, counters, TraceMode::kOff);
         channel.write(result.invariant + "\n" + result.what + "\n" + std::to_string(result.at));
@@ -99,6 +106,23 @@ Attempt attempt(const Options& options) {
     result.what = line_of(said, 1);
     result.at = std::stoll(line_of(said, 2));
     return result;
+}
+
+std::string last_words(const Options& options) {
+    const Channel channel;
+    std::fflush(nullptr);
+    const pid_t pid = fork();
+    CSS_CHECK(pid >= 0);
+    if (pid == 0) {
+        channel.use_as(STDOUT_FILENO);
+        channel.use_as(STDERR_FILENO);
+        std::setvbuf(stdout, nullptr, _IOLBF, 0);
+        Counters counters;
+        run_seed(options, counters, TraceMode::kPrint);
+        _exit(0);
+    }
+    CSS_CHECK(waitpid(pid, nullptr, 0) == pid);
+    return channel.read_end();
 }
 
 }  // namespace css::sim

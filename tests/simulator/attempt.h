@@ -24,5 +24,7 @@ struct Attempt {
 };
 
 Attempt attempt(const Options& options);
+/// The last lines of the trace of a run that crashes, and what it said then.
+std::string last_words(const Options& options);
 
 }  // namespace css::sim

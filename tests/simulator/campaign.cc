@@ -3,17 +3,21 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <fstream>
 #include <new>
 #include <vector>
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cssd/base/check.h"
-#include "tests/simulator/directed.h"
+#include "tests/simulator/replay.h"
 #include "tests/simulator/run.h"
 
 namespace css::sim {
@@ -28,23 +32,9 @@ struct Shared {
     std::atomic<std::uint64_t> hash{0};  ///< Of all hashes of this worker's seeds.
     std::atomic<bool> done{false};
     std::atomic<bool> stop{false};
+    std::atomic<std::int64_t> processor_ms{0};  ///< Of workers that ended.
     Counters counters;
 };
-
-void report(const Options& options, const RunResult& result) {
-    std::printf("\n%s seed %llu at %.6f s: %s: %s\n  options: %s\n",
-                title(result.verdict),
-                static_cast<unsigned long long>(options.seed),
-                static_cast<double>(result.at) / 1e9,
-                result.invariant.c_str(),
-                result.what.c_str(),
-                options.describe().c_str());
-    for (const std::string& line : result.last_lines) {
-        std::printf("  %s\n", line.c_str());
-    }
-    std::printf("  again: %s\n", run_again(options).c_str());
-    std::fflush(stdout);
-}
 
 void work(const Campaign& campaign, Shared& shared) {
     while (shared.seed.load() <= campaign.last && !shared.stop.load()) {
@@ -62,6 +52,7 @@ void work(const Campaign& campaign, Shared& shared) {
         }
         shared.seed += campaign.jobs;
     }
+    shared.processor_ms += std::int64_t{std::clock()} * 1000 / CLOCKS_PER_SEC;
     shared.done = true;
 }
 
@@ -70,6 +61,7 @@ pid_t start_worker(const Campaign& campaign, Shared& shared) {
     const pid_t pid = fork();
     CSS_CHECK(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);  // Not longer than the campaign.
         work(campaign, shared);
         std::fflush(stdout);
         _exit(0);
@@ -83,6 +75,7 @@ struct Totals {
     unsigned safety = 0;
     unsigned liveness = 0;
     unsigned crashes = 0;
+    std::int64_t processor_ms = 0;
     [[nodiscard]] unsigned failed() const { return safety + liveness + crashes; }
 };
 
@@ -93,9 +86,15 @@ Totals total(const std::vector<Shared*>& shared, unsigned crashes) {
         sum.passed += one->passed;
         sum.safety += one->safety;
         sum.liveness += one->liveness;
+        sum.processor_ms += one->processor_ms;
         sum.hash = sum.hash * 0x100000001b3U + one->hash;
     }
     return sum;
+}
+
+std::string how_ended(int status) {
+    return WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
+                               : "exit " + std::to_string(WEXITSTATUS(status));
 }
 
 /// Waits for the workers, replacing those that crash. Returns the number of crashes.
@@ -103,7 +102,8 @@ unsigned supervise(const Campaign& campaign,
                    const std::vector<Shared*>& shared,
                    std::vector<pid_t> workers) {
     unsigned crashes = 0;
-    auto next_line = std::chrono::steady_clock::now();
+    const auto begin = std::chrono::steady_clock::now();
+    auto next_line = begin;
     while (!std::all_of(
         shared.begin(), shared.end(), [](const Shared* s) { return s->done.load(); })) {
         int status = 0;
@@ -113,18 +113,15 @@ unsigned supervise(const Campaign& campaign,
                 continue;
             }
             ++crashes;
-            const Options options = campaign.options(shared[i]->seed);
-            std::printf("\nCRASH seed %llu (%s %d)\n  options: %s\n  again: %s\n",
-                        static_cast<unsigned long long>(options.seed),
-                        WIFSIGNALED(status) ? "signal" : "exit",
-                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-                        options.describe().c_str(),
-                        run_again(options).c_str());
+            report_crash(campaign.options(shared[i]->seed), how_ended(status));
             shared[i]->seed += campaign.jobs;
             workers[i] = start_worker(campaign, *shared[i]);
         }
         const Totals now = total(shared, crashes);
-        if (now.failed() >= campaign.stop_after) {
+        const bool late =
+            campaign.seconds > 0 && std::chrono::steady_clock::now() - begin >
+                                        std::chrono::duration<double>{campaign.seconds};
+        if (now.failed() >= campaign.stop_after || late) {
             for (Shared* one : shared) {
                 one->stop = true;
             }
@@ -146,33 +143,16 @@ unsigned supervise(const Campaign& campaign,
     return crashes;
 }
 
+bool write_results(const Campaign& campaign, const Totals& sum, const Counters& counters) {
+    std::ofstream file{campaign.counts_file};
+    file << "run\tseeds\t" << sum.passed + sum.failed() << "\nrun\tsafety\t" << sum.safety
+         << "\nrun\tliveness\t" << sum.liveness << "\nrun\tcrashes\t" << sum.crashes
+         << "\nrun\tprocessor-ms\t" << sum.processor_ms << '\n'
+         << text_of(counters);
+    return static_cast<bool>(file.flush());
+}
+
 }  // namespace
-
-std::string run_again(const Options& options) {
-    std::string command = "css_sim " + options.again;
-    if (active_mutation != Mutation::kNone) {
-        command += " --mutation " + std::string{directed(active_mutation).name};
-    }
-    return command;
-}
-
-int exit_code(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::kPassed: return kExitPassed;
-        case Verdict::kSafety: return kExitSafety;
-        case Verdict::kLiveness: return kExitLiveness;
-    }
-    return kExitUsage;
-}
-
-const char* title(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::kPassed: return "passed";
-        case Verdict::kSafety: return "SAFETY VIOLATION";
-        case Verdict::kLiveness: return "LIVENESS VIOLATION";
-    }
-    return "?";
-}
 
 Options Campaign::options(std::uint64_t seed) const {
     if (!fixed) {
@@ -218,6 +198,13 @@ int run_campaign(const Campaign& campaign) {
         took,
         static_cast<unsigned long long>(sum.hash));
     print(counters);
+    if (const std::uint64_t left = campaign.last - campaign.first + 1 - sum.passed - sum.failed()) {
+        std::printf("%llu seeds were not begun\n", static_cast<unsigned long long>(left));
+    }
+    if (!campaign.counts_file.empty() && !write_results(campaign, sum, counters)) {
+        std::fprintf(stderr, "css_sim: cannot write %s\n", campaign.counts_file.c_str());
+        return kExitUsage;
+    }
     return sum.crashes != 0    ? kExitCrash
            : sum.safety != 0   ? kExitSafety
            : sum.liveness != 0 ? kExitLiveness
@@ -236,24 +223,6 @@ int print_hashes(const Campaign& campaign) {
         worst = worst == kExitPassed ? exit_code(result.verdict) : worst;
     }
     return worst;
-}
-
-int replay(const Options& options) {
-    std::printf("seed %llu: %s\n",
-                static_cast<unsigned long long>(options.seed),
-                options.describe().c_str());
-    std::fflush(stdout);
-    Counters counters;
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // So that a crash leaves its last lines.
-    const RunResult result = run_seed(options, counters, TraceMode::kPrint);
-    if (result.verdict != Verdict::kPassed) {
-        report(options, result);
-    }
-    std::printf("seed %llu %s, hash %016llx\n",
-                static_cast<unsigned long long>(options.seed),
-                title(result.verdict),
-                static_cast<unsigned long long>(result.hash));
-    return exit_code(result.verdict);
 }
 
 }  // namespace css::sim

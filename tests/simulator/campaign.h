@@ -5,7 +5,6 @@
 #include <string>
 
 #include "tests/simulator/options.h"
-#include "tests/simulator/world.h"
 
 namespace css::sim {
 
@@ -21,6 +20,8 @@ struct Campaign {
     std::uint64_t last = 1;
     unsigned jobs = 1;
     unsigned stop_after = 20;  ///< Failed seeds that end the campaign.
+    double seconds = 0;        ///< No seed is begun after so many; 0: all are.
+    std::string counts_file;   ///< Gets the counts, for tools/sim-campaign; empty: none does.
     Overrides overrides;
     std::optional<Options> fixed;  ///< With each seed; then the seed draws only what is not in it.
 
@@ -33,13 +34,4 @@ int run_campaign(const Campaign& campaign);
 /// `seed hash` of each run, a line each, in this process: two builds are the same simulation when
 /// their lists are.
 int print_hashes(const Campaign& campaign);
-/// One run with its whole trace on standard output.
-int replay(const Options& options);
-
-/// The command that runs it again.
-std::string run_again(const Options& options);
-int exit_code(Verdict verdict);
-/// `SAFETY VIOLATION`
-const char* title(Verdict verdict);
-
 }  // namespace css::sim

@@ -32,6 +32,54 @@ void print_row(const char* title, const std::array<std::uint64_t, kSize>& counts
     std::puts(line.c_str());
 }
 
+/// Every array of counts: its title, and the names of its entries.
+template <class Visit>
+void each_row(const Counters& c, Visit visit) {
+    visit("notices", c.notices, [](std::size_t i) {
+        return name_of(static_cast<core::NoticeKind>(i));
+    });
+    visit("confirm rules", c.confirm_rules, [](std::size_t i) {
+        return name_of(static_cast<core::ConfirmRule>(i));
+    });
+    visit("stop rules", c.stop_reasons, [](std::size_t i) {
+        return name_of(static_cast<core::StopReason>(i));
+    });
+    visit("start refusals", c.start_refusals, [](std::size_t i) {
+        return name_of(static_cast<core::StartRefusal>(i));
+    });
+    visit(
+        "triggers", c.triggers, [](std::size_t i) { return name_of(static_cast<RecordCause>(i)); });
+    constexpr std::array<const char*, 9> kResults{"done",
+                                                  "unknown-node",
+                                                  "conflict",
+                                                  "not-member",
+                                                  "busy",
+                                                  "stopped",
+                                                  "bad-files",
+                                                  "files-not-ready",
+                                                  "files-changed"};
+    visit("requests", c.request_results, [&](std::size_t i) { return kResults[i]; });
+    constexpr std::array<const char*, 3> kExits{"left", "fenced", "again"};
+    visit("exits", c.exits, [&](std::size_t i) { return kExits[i]; });
+    visit("faults", c.faults, [](std::size_t i) { return std::string{kFaults[i].name}; });
+    constexpr std::array<const char*, kDiskEffects> kEffects{"landed-late",
+                                                             "landed-orphaned",
+                                                             "never-landed",
+                                                             "answered-late",
+                                                             "write-error",
+                                                             "read-error",
+                                                             "lost",
+                                                             "torn",
+                                                             "torn-in-units",
+                                                             "misdirected",
+                                                             "misread",
+                                                             "stale",
+                                                             "wiped",
+                                                             "replaced",
+                                                             "restored"};
+    visit("on disks", c.disk_effects, [&](std::size_t i) { return kEffects[i]; });
+}
+
 }  // namespace
 
 void add(Counters& a, const Counters& b) {
@@ -42,6 +90,7 @@ void add(Counters& a, const Counters& b) {
     add_all(a.triggers, b.triggers);
     add_all(a.request_results, b.request_results);
     add_all(a.faults, b.faults);
+    add_all(a.disk_effects, b.disk_effects);
     add_all(a.exits, b.exits);
     a.runs += b.runs;
     a.steps += b.steps;
@@ -74,33 +123,32 @@ void print(const Counters& c) {
         static_cast<unsigned long long>(c.recoveries_long),
         static_cast<unsigned long long>(c.partitions_checked),
         static_cast<double>(c.recovery_permille_max) / 10);
-    print_row("notices", c.notices, [](std::size_t i) {
-        return name_of(static_cast<core::NoticeKind>(i));
+    each_row(c, [](const char* title, const auto& counts, auto name_of) {
+        print_row(title, counts, name_of);
     });
-    print_row("confirm rules", c.confirm_rules, [](std::size_t i) {
-        return name_of(static_cast<core::ConfirmRule>(i));
+}
+
+std::string text_of(const Counters& c) {
+    std::string text;
+    const auto add = [&text](const char* group, const std::string& name, std::uint64_t count) {
+        text += std::string{group} + "\t" + name + "\t" + std::to_string(count) + "\n";
+    };
+    add("run", "simulated-ms", c.simulated_ns / 1'000'000);
+    add("run", "events", c.events);
+    add("run", "steps", c.steps);
+    add("run", "cycles", c.cycles);
+    add("run", "datagrams", c.datagrams);
+    add("run", "host-fences", c.host_fences);
+    add("run", "completions-told", c.completions_told);
+    add("run", "long-recoveries", c.recoveries_long);
+    add("run", "partitions", c.partitions_checked);
+    add("most", "recovery-permille-of-bound", c.recovery_permille_max);
+    each_row(c, [&](const char* title, const auto& counts, auto name_of) {
+        for (std::size_t i = 0; i < counts.size(); ++i) {
+            add(title, name_of(i), counts[i]);
+        }
     });
-    print_row("stop rules", c.stop_reasons, [](std::size_t i) {
-        return name_of(static_cast<core::StopReason>(i));
-    });
-    print_row("start refusals", c.start_refusals, [](std::size_t i) {
-        return name_of(static_cast<core::StartRefusal>(i));
-    });
-    print_row(
-        "triggers", c.triggers, [](std::size_t i) { return name_of(static_cast<RecordCause>(i)); });
-    constexpr std::array<const char*, 9> kResults{"done",
-                                                  "unknown-node",
-                                                  "conflict",
-                                                  "not-member",
-                                                  "busy",
-                                                  "stopped",
-                                                  "bad-files",
-                                                  "files-not-ready",
-                                                  "files-changed"};
-    print_row("requests", c.request_results, [&](std::size_t i) { return kResults[i]; });
-    constexpr std::array<const char*, 3> kExits{"left", "fenced", "again"};
-    print_row("exits", c.exits, [&](std::size_t i) { return kExits[i]; });
-    print_row("faults", c.faults, [](std::size_t i) { return std::string{kFaults[i].name}; });
+    return text;
 }
 
 }  // namespace css::sim

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 
 #include "cssd/base/record.h"
 #include "cssd/core/notice.h"
@@ -19,6 +20,7 @@ struct Counters {
     std::array<std::uint64_t, kRecordCauseMax + 1> triggers{};  ///< By RecordCause, of decisions.
     std::array<std::uint64_t, 9> request_results{};             ///< By RequestResult.
     std::array<std::uint64_t, kFaultKinds> faults{};
+    std::array<std::uint64_t, kDiskEffects> disk_effects{};
     std::array<std::uint64_t, 3> exits{};
     std::uint64_t runs = 0;
     std::uint64_t steps = 0;
@@ -36,5 +38,7 @@ struct Counters {
 /// `b` added to `a` (the maximum where it is one).
 void add(Counters& a, const Counters& b);
 void print(const Counters& counters);
+/// `group TAB name TAB count`, a line each; of the group `most` the largest counts, not the sum.
+std::string text_of(const Counters& counters);
 
 }  // namespace css::sim

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "cssd/core/io.h"
@@ -11,16 +12,32 @@
 
 namespace css::sim {
 
+/// What becomes of the next write of own sectors.
+enum class NextWrite : std::uint8_t {
+    kWhole,
+    kTorn,         ///< A part of a sector lands; see Disks::tear.
+    kTornFatal,    ///< The same, since the host dies.
+    kMisdirected,  ///< It lands in another slot.
+    kLost,         ///< It is reported done and lands nowhere.
+    kHostDies,     ///< The host dies meanwhile; it lands during the reset, or never.
+    kDaemonDies,   ///< The daemon dies meanwhile, and it hangs.
+};
+
 /// Faults of one node's way to one file. Times are ends: the fault is on until then.
 struct Path {
-    SimTime hang_until = 0;
-    SimTime error_until = 0;
+    SimTime hang_until = 0;          ///< Nothing moves on.
+    SimTime answers_hang_until = 0;  ///< Sectors land and are read, but nobody hears of it.
+    SimTime write_errors_until = 0;
+    SimTime read_errors_until = 0;
     SimTime slow_until = 0;
     SimTime slow_by = 0;        ///< Longest extra latency of each stage.
-    SimTime misread_until = 0;  ///< Insane files only, as the next two.
-    bool tear_next = false;
-    bool misdirect_next = false;
+    SimTime misread_until = 0;  ///< A sector of another slot or file is read in place of one.
+    SimTime strands_until = 0;  ///< Of kDaemonDies.
+    NextWrite next_write = NextWrite::kWhole;
 };
+
+/// But for the sequence and what goes with it at each write.
+bool same_contents(const SlotView& a, const SlotView& b);
 
 /// The voting files and everything on its way to or from them.
 ///
@@ -49,7 +66,7 @@ public:
     }
     [[nodiscard]] SimTime& file_hang(unsigned file) { return hangs_[file]; }
     [[nodiscard]] bool insane(unsigned file) const {
-        return (world_.options.insane_files >> file & 1U) != 0;
+        return (unsigned{world_.options.insane_files} >> file & 1U) != 0;
     }
     /// Another file at this place. Nobody has the former one open.
     void format(unsigned file, unsigned version);
@@ -58,11 +75,18 @@ public:
     void wipe(unsigned file);
     void replace(unsigned file);
     void save_copy(unsigned file);
-    /// Brings back the saved copy, if nothing that stands on this file stands there alone: an old
-    /// copy is one lost file, and the majority that counted it must not be short without it.
+    /// Brings back the saved copy, if that cannot mislead: an old copy is a lost file, and whoever
+    /// counted what it held must not be short without it. So all that it holds stands on a
+    /// majority without it, and every daemon has read that there.
     [[nodiscard]] bool restore(unsigned file);
+    /// From now on this path shows the file as it is now, where that cannot mislead: a slot whose
+    /// present contents this daemon has read on a majority without this file.
+    void show_stale(unsigned machine, unsigned file, SimTime until);
     void heal();
     [[nodiscard]] bool path_well(unsigned machine) const;
+    /// `hang errors`: the faults that are on, in words; empty: none.
+    [[nodiscard]] std::string faults_on(unsigned machine, unsigned file) const;
+    [[nodiscard]] unsigned files() const { return static_cast<unsigned>(images_.size()); }
 
     /// On which files an own H of this slot with this or a later record has landed.
     [[nodiscard]] FileSet files_holding(NodeNumber slot, Incarnation incarnation) const;
@@ -82,11 +106,13 @@ private:
         bool own = false;
         bool as_written = false;
         bool detailed = false;  ///< Sectors land and are read at times of their own.
+        bool hung = false;      ///< At its present stage.
         std::uint16_t machine = 0;
         std::uint32_t life = 0;
         std::uint8_t file = 0;
         unsigned slots = 0;
         std::uint64_t id = 0;
+        SimTime submitted_at = 0;
         std::optional<core::HeaderOrder> header;
         NodeNumber self;
         Incarnation incarnation;
@@ -99,23 +125,53 @@ private:
         std::vector<SlotView> copy;
     };
 
+    /// A path that shows a file as it was.
+    struct Stale {
+        unsigned machine = 0;
+        unsigned file = 0;
+        SimTime until = 0;
+        std::vector<SlotView> shown;
+        PerFile<std::vector<SlotView>> known;  ///< What the daemon's newest reads showed.
+    };
+
+    // Requests (disks.cc).
     unsigned new_request();
     void release(unsigned index);
     void schedule(EventKind kind, unsigned index, SimTime delay);
     SimTime latency(const Request& request);
-    [[nodiscard]] SimTime hang_end(const Request& request) const;
-    /// True: a hang is on; the event was put off.
-    bool put_off(const Event& event, const Request& request);
-    bool fails(const Request& request) const;
-    [[nodiscard]] bool never_lands(const Request& request) const;
+    void land_sectors(unsigned index);
     void land_sector(Request& request, std::size_t which);
     void land_kills(Request& request);
-    void land_misdirected(const Request& request, NodeNumber where);
     void lose(unsigned index);
     void land_heartbeat(const Request& request, std::span<const std::byte> bytes);
+    void write(unsigned file, NodeNumber slot, std::size_t which, std::span<const std::byte> bytes);
     void before_change(unsigned file);
-    void snapshot_misread(Request& request);
+    void take_copy(Request& request);
     void finish(unsigned index);
+    void end_read(Request& request);
+    [[nodiscard]] core::CycleFinished result_of(const Request& request) const;
+
+    // Faults on its way (disk_faults.cc).
+    [[nodiscard]] SimTime hang_end(const Event& event, const Request& request) const;
+    /// True: a hang is on; the event was put off.
+    bool put_off(const Event& event, Request& request);
+    /// True: errors are on for what happens until then.
+    bool fails(const Request& request, SimTime until, DiskEffect which) const;
+    [[nodiscard]] bool never_lands(const Request& request) const;
+    void begin_demise(Machine& machine, Path& path);
+    /// What a fault of the next write leaves of it; true: nothing more lands.
+    bool land_otherwise(Request& request);
+    void land_misdirected(const Request& request, NodeNumber where);
+    /// True: this sector was torn and has landed as far as it does.
+    bool tear(Request& request, std::size_t which, std::span<const std::byte> bytes);
+    void misread(Request& request);
+    void read_stale(Request& request);
+    [[nodiscard]] bool known_elsewhere(const Stale& stale, NodeNumber n, const SlotView& now) const;
+    [[nodiscard]] bool stands_elsewhere(unsigned file, NodeNumber n) const;
+    [[nodiscard]] bool all_have_read(unsigned without) const;
+    void count(DiskEffect effect) const {
+        ++world_.counters.disk_effects[static_cast<std::size_t>(effect)];
+    }
 
     World& world_;
     std::vector<VotingImage> images_;
@@ -124,6 +180,9 @@ private:
     std::vector<Path> paths_;                   ///< By machine, then file.
     std::vector<PerNode<Incarnation>> landed_;  ///< By file.
     std::vector<unsigned> in_flight_;           ///< By machine, then file.
+    std::vector<SimTime> read_from_;            ///< The same: begin of the daemon's newest read.
+    SimTime changed_ = 0;                       ///< Any sector, but for its sequence.
+    std::vector<Stale> stale_;
     std::vector<Request> requests_;
     std::vector<unsigned> free_;
     std::vector<std::vector<unsigned>> sharing_;  ///< By file: requests with a shared snapshot.

@@ -36,6 +36,7 @@ enum class EventKind : std::uint8_t {
     // The world's.
     kIoLand,        ///< Own sectors and kill blocks of a cycle reach the file.
     kIoLandBallot,  ///< The second half, when the request was split.
+    kWriterDies,    ///< Daemon or host, while its write is under way.
     kHostDies,
     kBoot,
     kFault,

@@ -29,9 +29,13 @@ enum class FaultKind : std::uint8_t {
     kHangFile,  ///< One file for everybody.
     kErrorPath,
     kSlowPath,
+    kHangAnswers,    ///< Sectors land and are read in time; the answers come late.
+    kLostWrite,      ///< Reported done, lands nowhere.
+    kWriterDies,     ///< A write lands, or not, after its daemon or host died.
+    kMisreadSector,  ///< Reads show a sector of another slot or of a former formatting.
     kTornWrite,
     kMisdirectedWrite,
-    kMisreadSector,  ///< Reads show a sector of another slot or of a former formatting.
+    kStaleRead,  ///< One node reads a file as it was a while ago.
     kWipeFile,
     kReplaceFile,
     kRestoreFile,  ///< An old copy comes back.
@@ -55,6 +59,26 @@ enum class FaultKind : std::uint8_t {
     kVotingFiles,  ///< Last: drawn by itself.
 };
 inline constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::kVotingFiles) + 1;
+
+/// What faults on the way to a voting file did, as it happens. A planned one may meet no request.
+enum class DiskEffect : std::uint8_t {
+    kLandedLate,      ///< A write that had hung; its writer still waited.
+    kLandedOrphaned,  ///< A write whose writer was no more.
+    kNeverLanded,
+    kAnsweredLate,  ///< A request that had landed, or been read, long before.
+    kWriteError,
+    kReadError,
+    kLost,
+    kTorn,
+    kTornInUnits,  ///< At the units of a device whose sectors are larger.
+    kMisdirected,
+    kMisread,
+    kStale,
+    kWiped,
+    kReplaced,
+    kRestored,
+};
+inline constexpr std::size_t kDiskEffects = static_cast<std::size_t>(DiskEffect::kRestored) + 1;
 
 /// What a fault of a kind is about.
 enum class FaultScope : std::uint8_t { kCluster, kNode, kPair, kPath, kFile };
@@ -87,9 +111,13 @@ inline constexpr std::array<FaultInfo, kFaultKinds> kFaults{{
     {FaultKind::kHangFile, "hang-file", FaultScope::kFile},
     {FaultKind::kErrorPath, "error-path", FaultScope::kPath},
     {FaultKind::kSlowPath, "slow-path", FaultScope::kPath},
+    {FaultKind::kHangAnswers, "hang-answers", FaultScope::kPath},
+    {FaultKind::kLostWrite, "lost-write", FaultScope::kPath},
+    {FaultKind::kWriterDies, "writer-dies", FaultScope::kPath},
+    {FaultKind::kMisreadSector, "misread", FaultScope::kPath},
     {FaultKind::kTornWrite, "torn-write", FaultScope::kPath},
     {FaultKind::kMisdirectedWrite, "misdirected", FaultScope::kPath},
-    {FaultKind::kMisreadSector, "misread", FaultScope::kPath},
+    {FaultKind::kStaleRead, "stale-read", FaultScope::kPath},
     {FaultKind::kWipeFile, "wipe-file", FaultScope::kFile},
     {FaultKind::kReplaceFile, "replace-file", FaultScope::kFile},
     {FaultKind::kRestoreFile, "restore-file", FaultScope::kFile},

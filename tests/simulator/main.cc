@@ -9,9 +9,10 @@
 #include <boost/program_options.hpp>
 
 #include "tests/simulator/campaign.h"
+#include "tests/simulator/commit.h"
 #include "tests/simulator/measure.h"
 #include "tests/simulator/mutations.h"
-#include "tests/simulator/run.h"
+#include "tests/simulator/replay.h"
 #include "tests/simulator/shrink.h"
 
 namespace {
@@ -25,6 +26,7 @@ struct Command {
     Campaign campaign;
     std::string schedule_file;
     std::string save_as;
+    std::string page;
 };
 
 constexpr const char* kExitCodes =
@@ -38,6 +40,7 @@ po::options_description describe(Command& command) {
     po::options_description all{"css_sim: whole clusters in a deterministic simulation", 100};
     auto add = all.add_options();
     add("help", "this text");
+    add("version", "the commit that was built");
     add("replay", po::value<std::uint64_t>(), "run one seed and print its trace");
     add("shrink", po::value<std::uint64_t>(), "make the schedule of a failing seed smaller");
     add("schedule",
@@ -45,7 +48,13 @@ po::options_description describe(Command& command) {
         "options and faults from this file; alone, or with --replay, --shrink or --seeds for other "
         "chance");
     add("save", po::value(&command.save_as), "write the schedule of --replay or --shrink there");
+    add("html", po::value(&command.page), "draw the run of --replay, instead of its trace, there");
     add("seeds", po::value<std::string>(), "A..B: run these seeds");
+    add("fresh",
+        po::value<std::uint64_t>(),
+        "so many seeds that nobody ran before; the first comes from the commit, and is printed");
+    add("seconds", po::value(&campaign.seconds), "begin no seed of --seeds or --fresh later");
+    add("counts", po::value(&campaign.counts_file), "write what was counted there, too");
     add("hashes", po::value<std::string>(), "A..B: print each seed's trace hash");
     add("jobs", po::value(&campaign.jobs)->default_value(1), "worker processes");
     add("stop-after",
@@ -104,7 +113,7 @@ int run_one(const po::variables_map& given, const Command& command) {
             return wrong("cannot write " + command.save_as);
         }
     }
-    return css::sim::replay(options);
+    return command.page.empty() ? css::sim::replay(options) : css::sim::draw(options, command.page);
 }
 
 /// `A..B`; a message when it is not.
@@ -118,7 +127,23 @@ std::string take_range(const std::string& range, Campaign& campaign) {
     return {};
 }
 
+/// Another range with each commit, far from those that tests and people name.
+void take_fresh(std::uint64_t count, Campaign& campaign) {
+    std::uint64_t first = 0xcbf29ce484222325U;
+    for (const char* c = css::sim::kCommit; *c != '\0'; ++c) {
+        first = (first ^ static_cast<unsigned char>(*c)) * 0x100000001b3U;
+    }
+    campaign.first = 1'000'000'000 + first % 1'000'000'000'000;
+    campaign.last = campaign.first + count - 1;
+    std::cout << "fresh seeds of commit " << css::sim::kCommit << ": " << campaign.first << ".."
+              << campaign.last << std::endl;
+}
+
 int run_many(const po::variables_map& given, Campaign& campaign) {
+    if (given.count("fresh") != 0) {
+        take_fresh(given["fresh"].as<std::uint64_t>(), campaign);
+        return css::sim::run_campaign(campaign);
+    }
     const bool hashes = given.count("hashes") != 0;
     const std::string problem =
         take_range(given[hashes ? "hashes" : "seeds"].as<std::string>(), campaign);
@@ -183,7 +208,7 @@ int run(int argc, char** argv) {
             return wrong(problem);
         }
     }
-    if (given.count("seeds") + given.count("hashes") != 0) {
+    if (given.count("seeds") + given.count("hashes") + given.count("fresh") != 0) {
         return run_many(given, command.campaign);
     }
     if (given.count("replay") + given.count("shrink") + given.count("schedule") != 0) {
@@ -194,6 +219,10 @@ int run(int argc, char** argv) {
     }
     if (given.count("latency") != 0) {
         return css::sim::run_latency(given["latency"].as<unsigned>());
+    }
+    if (given.count("version") != 0) {
+        std::cout << "css_sim of commit " << css::sim::kCommit << '\n';
+        return css::sim::kExitPassed;
     }
     std::cout << all << kExitCodes;
     return given.count("help") != 0 ? css::sim::kExitPassed : css::sim::kExitUsage;

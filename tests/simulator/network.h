@@ -46,8 +46,11 @@ public:
     void replay_old(unsigned count);
     void forge(unsigned count);
 
-    /// Both directions carry datagrams now, over some interconnect.
-    [[nodiscard]] bool linked(unsigned a, unsigned b) const;
+    /// Some interconnect carries datagrams in this direction now.
+    [[nodiscard]] bool carries_some(unsigned from, unsigned to) const;
+    [[nodiscard]] bool linked(unsigned a, unsigned b) const {
+        return carries_some(a, b) && carries_some(b, a);
+    }
     /// The last time at which the newest heartbeat of one that the other had got was old enough
     /// for half a loss of their link (the echo takes both directions); kLongAgo: never.
     [[nodiscard]] SimTime long_silence(unsigned from, unsigned to) const;

@@ -11,6 +11,11 @@
 #include "tests/simulator/runtime.h"
 
 namespace css::sim {
+namespace {
+
+constexpr std::uint32_t kRestoreTries = 40;
+
+}  // namespace
 
 Planner::Planner(World& world)
     : world_(world), misscount_(Duration{world.options.initial().misscount}.count()) {}
@@ -28,13 +33,33 @@ bool Planner::may_touch(const Machine& machine) const {
     return machine.protected_until <= world_.now;
 }
 
+bool Planner::possible(const FaultAction& action) const {
+    if (!may_touch(world_.machines[action.a]) || !may_touch(world_.machines[action.b])) {
+        return false;
+    }
+    const bool loses = action.kind > FaultKind::kMisreadSector &&
+                       action.kind <= FaultKind::kRestoreFile &&
+                       !(action.kind == FaultKind::kTornWrite && world_.options.sector_size > 512);
+    return !loses || insane_file(action.file) < world_.options.places();
+}
+
+unsigned Planner::insane_file(unsigned from) const {
+    const unsigned files = world_.options.places();
+    for (unsigned i = 0; i < files; ++i) {
+        if (world_.disks->insane((from + i) % files)) {
+            return (from + i) % files;
+        }
+    }
+    return files;
+}
+
 void Planner::on_fault(const Event& event) {
     perform(world_.options.schedule[event.argument]);
 }
 
 void Planner::perform(const FaultAction& action) {
     Prng prng{action.salt, 6};
-    if (!may_touch(world_.machines[action.a]) || !may_touch(world_.machines[action.b])) {
+    if (!possible(action)) {
         return;
     }
     ++world_.counters.faults[static_cast<std::size_t>(action.kind)];
@@ -44,7 +69,7 @@ void Planner::perform(const FaultAction& action) {
     }
     if (action.kind <= FaultKind::kHealLinks) {
         network_fault(action, prng);
-    } else if (action.kind <= FaultKind::kSlowPath) {
+    } else if (action.kind <= FaultKind::kMisreadSector) {
         disk_fault(action, prng);
     } else if (action.kind <= FaultKind::kRestoreFile) {
         file_fault(action, prng);
@@ -153,49 +178,63 @@ void Planner::disk_fault(const FaultAction& action, Prng& prng) {
     } else if (action.kind == FaultKind::kHangFile) {
         world_.disks->file_hang(action.file) = until;
     } else if (action.kind == FaultKind::kErrorPath) {
-        path.error_until = until;
-        Machine& machine = world_.machines[action.a];
-        machine.excused_at = until;
-        const FileIndex file = FileIndex::from_index(action.file);
-        const bool busy = machine.daemon.interrupted || machine.daemon.paused_until > world_.now ||
-                          machine.frozen(world_.now);
-        if (prng.coin() && machine.running() && !busy && machine.daemon.opened.contains(file)) {
-            // The shell gives the file up and opens it again when it works.
-            machine.daemon.opened.erase(file);
-            world_.runtime->step(machine, core::FileClosed{.file = file});
-            world_.at(until, EventKind::kFileOpen, machine.index, machine.daemon.life, 0, file);
-        }
-    } else {
+        path_error(action, prng);
+    } else if (action.kind == FaultKind::kSlowPath) {
         path.slow_until = until;
         path.slow_by = prng.log_range(1'000'000, misscount_);
+    } else if (action.kind == FaultKind::kHangAnswers) {
+        path.answers_hang_until = until;
+    } else if (action.kind == FaultKind::kLostWrite) {
+        path.next_write = NextWrite::kLost;
+    } else if (action.kind == FaultKind::kWriterDies) {
+        path.next_write = prng.coin() ? NextWrite::kDaemonDies : NextWrite::kHostDies;
+        path.strands_until = until;
+    } else {
+        path.misread_until = until;
+    }
+}
+
+void Planner::path_error(const FaultAction& action, Prng& prng) {
+    const SimTime until = world_.now + action.duration;
+    Path& path = world_.disks->path(action.a, action.file);
+    const std::int64_t which = prng.range(0, 2);
+    path.write_errors_until = which != 0 ? until : path.write_errors_until;
+    path.read_errors_until = which != 1 ? until : path.read_errors_until;
+    Machine& machine = world_.machines[action.a];
+    machine.excused_at = until;
+    const FileIndex file = FileIndex::from_index(action.file);
+    const bool busy = machine.daemon.interrupted || machine.daemon.paused_until > world_.now ||
+                      machine.frozen(world_.now);
+    if (prng.coin() && machine.running() && !busy && machine.daemon.opened.contains(file)) {
+        // The shell gives the file up and opens it again when it works.
+        machine.daemon.opened.erase(file);
+        world_.runtime->step(machine, core::FileClosed{.file = file});
+        world_.at(until, EventKind::kFileOpen, machine.index, machine.daemon.life, 0, file);
     }
 }
 
 void Planner::file_fault(const FaultAction& action, Prng& prng) {
     Disks& disks = *world_.disks;
-    unsigned file = action.file;
-    while (file < world_.options.files && !disks.insane(file)) {
-        ++file;
-    }
-    if (file >= world_.options.files) {
-        return;
-    }
+    const unsigned insane = insane_file(action.file);
+    const unsigned file = insane < world_.options.places() ? insane : action.file;
     Path& path = disks.path(action.a, file);
     for (Machine& machine : world_.machines) {
         machine.excused_at = world_.now + action.duration;
     }
     if (action.kind == FaultKind::kTornWrite) {
-        path.tear_next = true;
+        path.next_write = prng.chance(1, 3) ? NextWrite::kTornFatal : NextWrite::kTorn;
     } else if (action.kind == FaultKind::kMisdirectedWrite) {
-        path.misdirect_next = true;
-    } else if (action.kind == FaultKind::kMisreadSector) {
-        path.misread_until = world_.now + action.duration;
+        path.next_write = NextWrite::kMisdirected;
+    } else if (action.kind == FaultKind::kStaleRead) {
+        disks.show_stale(action.a, file, world_.now + action.duration);
     } else if (action.kind == FaultKind::kWipeFile) {
         disks.wipe(file);
     } else if (action.kind == FaultKind::kReplaceFile) {
         disks.replace(file);
-    } else if (prng.coin() || !disks.restore(file)) {
+    } else if (prng.chance(1, 3)) {
         disks.save_copy(file);
+    } else {
+        restore_file(file, kRestoreTries);
     }
 }
 
@@ -259,7 +298,35 @@ void Planner::guest_fault(const FaultAction& action) {
     world_.at(until, EventKind::kFaultTick, world_.nodes(), world_.machines.back().life);
 }
 
+void Planner::on_writer_dies(const Event& event) {
+    Machine& machine = world_.machines[event.machine];
+    if (!may_touch(machine)) {
+        return;
+    }
+    if (event.argument != 0 && machine.life == event.life) {
+        world_.lifecycle->host_dies(machine);
+    } else if (event.argument == 0 && machine.daemon.life == event.life) {
+        world_.lifecycle->daemon_killed(machine);
+    }
+}
+
+/// At the next moment at which an old copy is no worse than a lost file.
+void Planner::restore_file(unsigned file, std::uint32_t tries) {
+    if (!world_.disks->restore(file) && tries != 0 && world_.faults_on) {
+        world_.at(world_.now + world_.beat().count() / 2,
+                  EventKind::kFaultTick,
+                  0,
+                  0,
+                  tries - 1,
+                  FileIndex::from_index(file));
+    }
+}
+
 void Planner::on_tick(const Event& event) {
+    if (event.machine != world_.nodes()) {
+        restore_file(event.file, event.argument);
+        return;
+    }
     const Machine& guest = world_.machines.back();
     if (guest.on && guest.life == event.life) {
         world_.lifecycle->stop_guest();

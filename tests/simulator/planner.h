@@ -17,6 +17,7 @@ public:
     /// Does it now, if it can be done to these nodes in their state.
     void perform(const FaultAction& action);
     void on_tick(const Event& event);
+    void on_writer_dies(const Event& event);
     /// The end of the fault phase: everything reachable, running and wanted again.
     void heal_all();
 
@@ -24,7 +25,12 @@ private:
     void network_fault(const FaultAction& action, Prng& prng);
     void partition(const FaultAction& action, Prng& prng);
     void disk_fault(const FaultAction& action, Prng& prng);
+    void path_error(const FaultAction& action, Prng& prng);
     void file_fault(const FaultAction& action, Prng& prng);
+    void restore_file(unsigned file, std::uint32_t tries);
+    [[nodiscard]] bool possible(const FaultAction& action) const;
+    /// The first file that may lose data, from this one on; the count of files: none.
+    [[nodiscard]] unsigned insane_file(unsigned from) const;
     void host_fault(const FaultAction& action, Prng& prng);
     void guest_fault(const FaultAction& action);
     void request_fault(const FaultAction& action, Prng& prng);

@@ -2,6 +2,7 @@
 
 #include "tests/simulator/best_cohort.h"
 #include "tests/simulator/simulation.h"
+#include "tests/simulator/timeline.h"
 
 namespace css::sim {
 namespace {
@@ -154,10 +155,16 @@ void run_phases(Simulation& sim) {
 
 }  // namespace
 
-RunResult run_seed(const Options& options, Counters& counters, TraceMode trace) {
+RunResult run_seed(const Options& options,
+                   Counters& counters,
+                   TraceMode trace,
+                   Timeline* timeline) {
     RunResult result;
     Simulation sim{options, counters};
     sim.world.trace.set_mode(trace);
+    if (timeline != nullptr) {
+        timeline->attach(sim.world);
+    }
     try {
         run_phases(sim);
     } catch (const Violation& violation) {
@@ -169,6 +176,9 @@ RunResult run_seed(const Options& options, Counters& counters, TraceMode trace) 
     result.at = sim.world.now;
     result.hash = sim.world.trace.hash();
     result.last_lines = sim.world.trace.kept();
+    if (timeline != nullptr) {
+        timeline->end(result);
+    }
     return result;
 }
 

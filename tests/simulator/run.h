@@ -20,7 +20,11 @@ struct RunResult {
     std::deque<std::string> last_lines;  ///< With TraceMode::kKeep.
 };
 
-/// One whole run: faults, recovery, and perhaps a fixed partition; all checks.
-RunResult run_seed(const Options& options, Counters& counters, TraceMode trace);
+/// One whole run: faults, recovery, and perhaps a fixed partition; all checks. `timeline`, if any,
+/// looks on.
+RunResult run_seed(const Options& options,
+                   Counters& counters,
+                   TraceMode trace,
+                   Timeline* timeline = nullptr);
 
 }  // namespace css::sim

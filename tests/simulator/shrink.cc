@@ -7,6 +7,7 @@
 
 #include "tests/simulator/attempt.h"
 #include "tests/simulator/campaign.h"
+#include "tests/simulator/replay.h"
 
 namespace css::sim {
 namespace {

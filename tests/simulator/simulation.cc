@@ -1,5 +1,7 @@
 #include "tests/simulator/simulation.h"
 
+#include "tests/simulator/timeline.h"
+
 namespace css::sim {
 namespace {
 
@@ -45,6 +47,9 @@ void Simulation::run_until(SimTime time) {
         world.trace.mix(static_cast<std::uint64_t>(event.time) ^
                         static_cast<std::uint64_t>(event.kind) << 56U);
         dispatch(event);
+        if (world.timeline != nullptr) {
+            world.timeline->sample();
+        }
     }
     world.now = time;
 }
@@ -77,6 +82,7 @@ void Simulation::dispatch(Event event) {
             return;
         case EventKind::kIoLand:
         case EventKind::kIoLandBallot:
+        case EventKind::kWriterDies:
         case EventKind::kFault:
         case EventKind::kAmbush:
         case EventKind::kFaultTick:
@@ -89,6 +95,8 @@ void Simulation::dispatch_world(const Event& event) {
         disks.on_land(event);
     } else if (event.kind == EventKind::kIoLandBallot) {
         disks.on_land_ballot(event);
+    } else if (event.kind == EventKind::kWriterDies) {
+        planner.on_writer_dies(event);
     } else if (event.kind == EventKind::kFault) {
         planner.on_fault(event);
     } else if (event.kind == EventKind::kAmbush) {

@@ -15,6 +15,13 @@ void Trace::line(SimTime now, int machine, const char* what, const char* format,
     va_start(arguments, format);
     std::vsnprintf(details.data(), details.size(), format, arguments);
     va_end(arguments);
+    if (collected_ != nullptr) {
+        collected_->push_back(
+            {.at = now, .machine = machine, .what = what, .details = details.data()});
+    }
+    if (mode_ == TraceMode::kOff) {
+        return;
+    }
     std::array<char, 700> whole{};
     const std::string who = machine < 0 ? "-" : std::to_string(machine + 1);
     std::snprintf(whole.data(),

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "cssd/core/notice.h"
 #include "tests/simulator/event_queue.h"
@@ -11,6 +12,13 @@ namespace css::sim {
 
 enum class TraceMode : std::uint8_t { kOff, kPrint, kKeep };
 
+struct TraceLine {
+    SimTime at = 0;
+    int machine = -1;  ///< Index; -1: the world.
+    std::string what;
+    std::string details;
+};
+
 /// The story of a run, a line per transition, and its hash. The hash is always taken, of what
 /// happens and not of the text, so that a run with and without a printed trace has the same one.
 class Trace {
@@ -18,7 +26,9 @@ public:
     static constexpr std::size_t kKeptLines = 120;
 
     void set_mode(TraceMode mode) { mode_ = mode; }
-    [[nodiscard]] bool on() const { return mode_ != TraceMode::kOff; }
+    /// Every line goes there, besides.
+    void collect_into(std::vector<TraceLine>* lines) { collected_ = lines; }
+    [[nodiscard]] bool on() const { return mode_ != TraceMode::kOff || collected_ != nullptr; }
 
     /// FNV-1a over 64-bit words.
     void mix(std::uint64_t word) { hash_ = (hash_ ^ word) * 0x100000001b3U; }
@@ -34,6 +44,7 @@ private:
     TraceMode mode_ = TraceMode::kOff;
     std::uint64_t hash_ = 0xcbf29ce484222325U;
     std::deque<std::string> kept_;
+    std::vector<TraceLine>* collected_ = nullptr;
 };
 
 /// `{1 2 5}`.

@@ -30,6 +30,7 @@ class FileSets;
 class Lifecycle;
 class Network;
 class Runtime;
+class Timeline;
 
 /// What all parts of one run share. One thread; everything happens in run().
 struct World {
@@ -60,6 +61,7 @@ struct World {
     Lifecycle* lifecycle = nullptr;
     Network* network = nullptr;
     Runtime* runtime = nullptr;
+    Timeline* timeline = nullptr;  ///< Looks on, when a page is to be drawn.
 
     void at(SimTime time,
             EventKind kind,

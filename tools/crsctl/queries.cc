@@ -123,6 +123,9 @@ void show_reconfiguration(const json& view) {
 void show_status(const json& view) {
     if (const auto why = text_at(view, "/unprotected"); !why.empty()) {
         say("UNPROTECTED: " + why);
+        for (const json& detail : array_at(view, "/unprotected_details")) {
+            say("                  " + detail.get<std::string>());
+        }
     }
     say("Cluster:          " + text_at(view, "/cluster_name"));
     say("Node:             " + text_at(view, "/node") + " (" + text_at(view, "/number") +

@@ -260,6 +260,19 @@ void ClientServer::Impl::take_posts() {
     }
 }
 
+void ClientServer::Impl::take(Page& post) {
+    page_ = std::move(post.descriptor);
+    std::vector<std::uint64_t> connected;
+    for (const auto& [id, client] : clients_) {
+        if (client.socket.is_open()) {
+            connected.push_back(id);
+        }
+    }
+    for (const std::uint64_t id : connected) {
+        close_socket(id);
+    }
+}
+
 void ClientServer::Impl::reply(
     std::uint64_t id, Kind kind, int status, std::span<const std::byte> body, int descriptor) {
     const int socket = clients_.at(id).socket.get();
@@ -321,6 +334,11 @@ void ClientServer::enlisted(std::uint64_t client, bool held) {
 }
 void ClientServer::ask_to_end() {
     impl_->post(Impl::AskToEnd{});
+}
+void ClientServer::renew_page(int page_fd) {
+    UniqueFd own{fcntl(page_fd, F_DUPFD_CLOEXEC, 0)};
+    CSS_CHECK(own.is_open());
+    impl_->post(Impl::Page{std::move(own)});
 }
 
 std::size_t ClientServer::registered() const {

@@ -82,6 +82,9 @@ public:
     void enlisted(std::uint64_t client, bool held);
     /// Clean leave: SIGTERM to every registered client, and no new registrations.
     void ask_to_end();
+    /// Clients from now on see this page (a descriptor, read only; duplicated); those connected so
+    /// far are let go: theirs was revoked. For the instance after one that was fenced.
+    void renew_page(int page_fd);
     /// Registered and alive, as far as seen.
     [[nodiscard]] std::size_t registered() const;
 

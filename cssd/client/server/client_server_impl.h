@@ -47,7 +47,10 @@ public:
         std::vector<std::byte> body;
     };
     struct AskToEnd {};
-    using Post = std::variant<Enlisted, Answered, Told, ToldAll, Kill, Membership, AskToEnd>;
+    struct Page {
+        UniqueFd descriptor;
+    };
+    using Post = std::variant<Enlisted, Answered, Told, ToldAll, Kill, Membership, AskToEnd, Page>;
     void post(Post post);
     [[nodiscard]] std::size_t registered() const;
 
@@ -102,6 +105,7 @@ private:
     void change_state(Client& client, State state);
     void take(const Enlisted& post);
     void take(const AskToEnd& post);
+    void take(Page& post);
 
     // client_groups.cc: questions and events
     void take(const Answered& post);

@@ -10,6 +10,7 @@ namespace css::e2e::bench {
 
 /// Each prints its table and returns whether every figure is within its bound.
 bool failover(unsigned runs);
+bool fencing(unsigned runs);
 bool steady(milliseconds time);
 
 /// Middle value; of an even count the higher of the two.

@@ -53,6 +53,8 @@ Lab::Lab(const LabOptions& options)
     }
     write_configuration();
     format();
+    // Whatever the fence action, no test resets this machine.
+    CSS_CHECK(::setenv("CSS_RESET_FILE", (directory_ + "/reset").c_str(), 1) == 0);
 }
 
 Lab::~Lab() {
@@ -102,7 +104,8 @@ void Lab::write_configuration() {
         std::ofstream config{node_dir(node) + "/cssd.conf"};
         config << "cluster_name = " << kClusterName << "\nnodes_file = " << directory_
                << "/nodes\nkey_file = " << key << "\nrun_dir = " << run_dir(node)
-               << "\nlog_dir = " << node_dir(node) << "/log\nfence_action = exit\n";
+               << "\nlog_dir = " << node_dir(node)
+               << "/log\nfence_action = " << options_.fence_action << '\n';
         for (const std::string& path : disks_.paths(node)) {
             config << "voting_file = " << path << '\n';
         }
@@ -168,10 +171,13 @@ void Lab::start_client(unsigned node) {
 }
 
 Nanos Lab::power_off(unsigned node) {
-    // The daemon first: it must not see its guardians go and say good-bye.
-    at(node).daemon.signal(SIGKILL);
+    // Nobody may see another one go and say so: that is not how power goes.
+    const std::vector<pid_t> all = processes(node);
+    for (const pid_t pid : all) {
+        (void)::kill(pid, program_of(pid).starts_with("cssd") ? SIGSTOP : SIGKILL);
+    }
     const Nanos when = boottime_now();
-    for (const pid_t pid : processes(node)) {
+    for (const pid_t pid : all) {
         (void)::kill(pid, SIGKILL);
     }
     at(node).daemon.kill();

@@ -24,6 +24,7 @@ struct LabOptions {
     milliseconds misscount{2000};
     milliseconds disktimeout{6000};
     milliseconds reboottime{400};
+    std::string fence_action{"exit"};
     std::string more_configuration{};  ///< Lines for every node's cssd.conf.
 };
 
