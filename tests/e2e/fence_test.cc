@@ -237,8 +237,8 @@ TEST_F(Fencing, S8_ADaemonRestartedAtOnceFindsItsFormerClientsGone) {
     Lab& lab = form({});
     for (int round = 0; round < 3; ++round) {
         const Nanos off = boottime_now();
-        lab.daemon(3).signal(SIGKILL);
-        ASSERT_TRUE(lab.start(3));  // As fast as a service manager can.
+        lab.daemon(3).kill();
+        ASSERT_TRUE(lab.start(3));  // As fast as a service manager can: it awaits the end.
         EXPECT_TRUE(lab.client(3).wait(kPatience));
         EXPECT_TRUE(lab.wait_complete({1, 2, 3}, off));
         EXPECT_LT(lab.last_client_line(3),
