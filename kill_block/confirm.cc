@@ -26,11 +26,8 @@ bool window_holds(const Evidence& e, Instant a, Duration length, Instant now) {
         }
         const bool dropped = !mutated(Mutation::kE3NoDropAlternative) &&
                              file.dropped_since != kNever && file.dropped_since <= a;
-        const Instant closed = mutated(Mutation::kE3ReadsBeforeSet)
-                                   ? a + length
-                                   : std::max(a + length, e.quorum_since);
-        const bool still =
-            file.shown && file.unchanged_since <= a && file.unchanged_until >= closed;
+        const bool still = file.shown && file.unchanged_since <= a &&
+                           file.unchanged_until >= std::max(a + length, e.quorum_since);
         if (dropped || still) {
             good.insert(f);
         }

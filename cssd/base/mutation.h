@@ -89,15 +89,11 @@ enum class Mutation : std::uint8_t {
     kShortenAtOnce,   ///< A smaller time-out is taken though E would be near.
     // Voting files (7): a new set counts alone too early, or what was true of the old one is
     // taken for true of the new one.
-    kFilesWithoutJoint,      ///< The first record has the new set alone.
-    kFilesAloneAtOnce,       ///< The second record waits for nothing after the first.
-    kFilesAloneIncomplete,   ///< ... not for the first to be complete.
-    kFilesAloneUnpublished,  ///< ... not for every member to have published the first.
-    kFilesNoFloor,           ///< D of a new set begins with the daemon, not with the adoption.
-    kFilesByPlace,           ///< Whatever file is open at a place counts as the record's.
-    kE3ReadsBeforeSet,       ///< Reads of a file from before its set counted close a window.
+    kFilesWithoutJoint,     ///< The first record has the new set alone.
+    kFilesAloneAtOnce,      ///< The second record waits for nothing after the first.
+    kFilesAloneIncomplete,  ///< ... not for the first to be complete.
 };
-inline constexpr auto kMutationMax = static_cast<std::uint8_t>(Mutation::kE3ReadsBeforeSet);
+inline constexpr auto kMutationMax = static_cast<std::uint8_t>(Mutation::kFilesAloneIncomplete);
 
 #ifdef CSS_MUTATIONS
 inline Mutation active_mutation = Mutation::kNone;

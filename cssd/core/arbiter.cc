@@ -170,7 +170,7 @@ std::uint64_t Arbiter::Impl::random_below(std::uint64_t bound) {
 
 void Arbiter::Impl::on(const FileOpened& input) {
     const bool named = voting::Quorum(known_).all().contains(input.file);
-    if (named && known_.file_tags[input.file] != input.tag && !mutated(Mutation::kFilesByPlace)) {
+    if (named && known_.file_tags[input.file] != input.tag) {
         return;
     }
     FileProgress& f = files_[input.file];

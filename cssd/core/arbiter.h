@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "cssd/core/io.h"
 
@@ -54,6 +55,13 @@ struct NodeView {
     std::uint32_t weight = 1;
 };
 
+/// What keeps another set of voting files from being taken: a member has not written its slot
+/// there.
+struct FileLack {
+    NodeNumber node;
+    FileIndex file;
+};
+
 struct FileView {
     FileTag tag;  ///< Of the file that the shell opened at this place, last.
     std::uint64_t header_generation = 0;
@@ -83,6 +91,7 @@ struct StatusView {
     StopReason stop = StopReason::kNone;
     PerNode<NodeView> nodes;
     PerFile<FileView> files;
+    std::optional<FileLack> files_lack;  ///< Of the last ChangeVotingFiles that ended for it.
 };
 
 /// The node arbiter: decides who is a member and until when this host may act, and nothing else.

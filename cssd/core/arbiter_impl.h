@@ -224,10 +224,6 @@ private:
     void forget_file(FileIndex file);
     void note_files(const Record& before);
     [[nodiscard]] bool change_files(Record& target) const;
-    struct FileLack {
-        NodeNumber node;
-        FileIndex file;
-    };
     [[nodiscard]] std::optional<FileLack> lack_of_files() const;
     void note_files_proposed(const Record& target);
     [[nodiscard]] bool new_files_may_count_alone() const;
@@ -384,6 +380,7 @@ private:
         bool proposed = false;         ///< A ballot for it has begun: it may come true at any time.
     };
     std::optional<FilesRequest> files_request_;
+    std::optional<FileLack> files_lack_;  ///< Of the last one that ended for it.
 
     std::uint64_t random_below(std::uint64_t bound);
     void touch() { ++content_; }

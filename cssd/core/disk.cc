@@ -263,9 +263,11 @@ void Arbiter::Impl::watch_files() {
     }
     const bool lost = stands_ && !quorum.reached_by(files_online);
     if (lost && !quorum_lost_) {
+        const bool in_next = voting::is_majority(known_.files, files_online);
+        const FileSet lacking = in_next ? known_.files_next : known_.files;
         Notice& n = notify(NoticeKind::kQuorumLost);
-        n.available = files_online.count();
-        n.required = quorum.needed();
+        n.available = (lacking & files_online).count();
+        n.required = lacking.count() / 2 + 1;
     }
     quorum_lost_ = lost;
 }

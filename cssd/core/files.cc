@@ -42,7 +42,7 @@ void Arbiter::Impl::forget_file(FileIndex file) {
 void Arbiter::Impl::note_files(const Record& before) {
     const FileSet named = voting::Quorum(known_).all();
     for (const FileIndex f : named) {
-        if (files_[f].tag != known_.file_tags[f] && !mutated(Mutation::kFilesByPlace)) {
+        if (files_[f].tag != known_.file_tags[f]) {
             forget_file(f);
         }
     }
@@ -99,7 +99,7 @@ bool Arbiter::Impl::change_files(Record& target) const {
 
 /// The first record may be proposed when every member writes its slot on every new file, and on a
 /// majority of the new set. Else: who lacks which.
-std::optional<Arbiter::Impl::FileLack> Arbiter::Impl::lack_of_files() const {
+std::optional<FileLack> Arbiter::Impl::lack_of_files() const {
     const FileSet set = files_request_->change.files;
     const FileSet added = set - known_.files;
     for (const NodeNumber n : known_.members) {
@@ -146,8 +146,7 @@ bool Arbiter::Impl::new_files_may_count_alone() const {
     }
     const bool complete =
         complete_ >= known_.incarnation || mutated(Mutation::kFilesAloneIncomplete);
-    const bool published =
-        published_by_all_members(known_.incarnation) || mutated(Mutation::kFilesAloneUnpublished);
+    const bool published = published_by_all_members(known_.incarnation);
     FileSet shown;
     for (const FileIndex f : known_.files) {
         if (files_[f].header_generation >= known_.files_generation) {
@@ -218,6 +217,7 @@ void Arbiter::Impl::evaluate_files_request() {
             return;
         }
         if (const auto lack = lack_of_files()) {
+            files_lack_ = lack;
             end(RequestResult::kFilesNotReady, *lack);
         }
         return;

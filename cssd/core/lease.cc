@@ -10,9 +10,6 @@ namespace css::core {
 
 Instant Arbiter::Impl::disk_time() const {
     const auto begin_of = [this](FileIndex f) { return files_[f].complete_begin; };
-    if (mutated(Mutation::kFilesNoFloor)) {
-        return quorum_of(known_).latest_reached(begin_of, born_at_, born_at_);
-    }
     return quorum_of(known_).latest_reached(begin_of, files_floor_, next_floor_);
 }
 

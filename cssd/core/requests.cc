@@ -188,6 +188,7 @@ StatusView Arbiter::Impl::status(Instant now) const {
     v.step = step_;
     v.waits_for = waits_for_;
     v.stop = stop_reason_;
+    v.files_lack = files_lack_;
     if (phase_ != Phase::kStarting && !lease_peers_.empty()) {
         v.siot_in_force = lease_end_ < disk_time() + liot(kept_);
         if (v.siot_in_force) {

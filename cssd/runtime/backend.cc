@@ -1,5 +1,6 @@
 #include "cssd/runtime/backend.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -46,19 +47,30 @@ Names Backend::names() const {
     return names;
 }
 
+/// Those of the newest record, in the order of their places; before there is one, all that are
+/// configured.
 std::vector<VotingFileRow> Backend::file_rows(const core::StatusView& status) const {
+    const Record& record = status.newest;
+    const FileSet named = record.files | record.files_next;
     std::vector<VotingFileRow> rows;
     for (const VotingFiles::Row& row : parts_.files.rows()) {
+        const bool in_set = row.last_index && row.uid && named.contains(*row.last_index) &&
+                            record.file_tags[*row.last_index] == voting::tag_of(*row.uid);
+        if (!in_set && !named.empty()) {
+            continue;
+        }
         VotingFileRow& shown = rows.emplace_back();
         shown.index = row.last_index.value_or(FileIndex::from_index(rows.size() - 1));
         shown.fuid = row.uid;
         shown.path = row.path;
-        if (row.usable) {
+        const bool joins = !record.files_next.empty() && !record.files.contains(shown.index);
+        if (row.usable && !joins) {
             shown.state = status.files[shown.index].state;
         } else if (row.index) {
             shown.state = core::FileState::kPending;
         }
     }
+    std::ranges::stable_sort(rows, {}, &VotingFileRow::index);
     return rows;
 }
 
@@ -146,6 +158,10 @@ void Backend::submit_without_core(const Request& request, const Completion& done
             }
         },
         request);
+}
+
+void Backend::change_voting_files(const FileChange& change, Answered done) {
+    parts_.file_changer.change(change, std::move(done));
 }
 
 void Backend::set_log_level(config::LogLevel level) {

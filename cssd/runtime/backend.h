@@ -8,6 +8,7 @@
 #include "cssd/config/config.h"
 #include "cssd/runtime/control.h"
 #include "cssd/runtime/core_host.h"
+#include "cssd/runtime/file_changer.h"
 #include "cssd/runtime/groups.h"
 #include "cssd/runtime/log.h"
 #include "cssd/runtime/network.h"
@@ -32,6 +33,7 @@ public:
         CoreHost& core;
         VotingFiles& files;
         Requests& requests;
+        FileChanger& file_changer;
         const Groups& groups;
         const Story& story;
         Log& log;
@@ -44,6 +46,7 @@ public:
     std::vector<Event> history() override;
     nlohmann::json groups() override;
     void submit(const Request& request, Completion done) override;
+    void change_voting_files(const FileChange& change, Answered done) override;
     void set_log_level(config::LogLevel level) override;
     Status save_key(std::string_view key, std::string_view value) override;
 

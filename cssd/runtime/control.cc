@@ -48,7 +48,7 @@ struct Client {
     bool watches = false;
     std::uint32_t interest = 0;
     /// Set while a request is under way: makes its answer.
-    std::function<nlohmann::json(core::RequestResult)> finish;
+    std::function<nlohmann::json(const ControlMailbox::Completed&)> finish;
 
     [[nodiscard]] bool readable() const {
         return !finish && !input_ended && output.size() < kOutputPause;
@@ -307,9 +307,17 @@ bool ControlServer::Impl::answer_line(std::uint64_t id, Client& client, std::str
     } else if (auto* watch = std::get_if<AnswerWatch>(&answer)) {
         reply(client, watch->answer);
         client.watches = true;
+    } else if (auto* whole = std::get_if<AnswerWhenDone>(&answer)) {
+        client.finish = [](const ControlMailbox::Completed& completed) { return completed.answer; };
+        whole->start([mail = mail_, id](nlohmann::json done) {
+            mail->put(ControlMailbox::Completed{.client = id, .answer = std::move(done)});
+        });
     } else {
         auto& waits = std::get<AnswerLater>(answer);
-        client.finish = std::move(waits.finish);
+        client.finish = [finish =
+                             std::move(waits.finish)](const ControlMailbox::Completed& completed) {
+            return finish(completed.result);
+        };
         backend_.submit(waits.request, [mail = mail_, id](core::RequestResult result) {
             mail->put(ControlMailbox::Completed{.client = id, .result = result});
         });
@@ -324,7 +332,7 @@ void ControlServer::Impl::complete(const ControlMailbox::Completed& completed) {
     }
     Client& client = found->second;
     const auto finish = std::exchange(client.finish, nullptr);
-    reply(client, finish(completed.result));
+    reply(client, finish(completed));
     settle(completed.client);
 }
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "cssd/base/result.h"
 #include "cssd/config/log_level.h"
 #include "cssd/core/io.h"
@@ -29,9 +31,18 @@
 ///     {"request":"enable"} {"request":"disable"}              start_mode, now and later
 ///     {"request":"set_log","level":"2"}
 ///     {"request":"set_critical","value":"yes"}
+///     {"request":"change_votedisks","add":[PATH],"remove":[PATH or FUID],"replace":false}
+///     answered with "formatted", "added" and "removed" when the new set alone counts everywhere
 ///
 /// Every answer has "ok"; a refusal has "error" with the line for the user.
 namespace css::runtime {
+
+/// Which voting files an administrator wants.
+struct FileChange {
+    std::vector<std::string> add;     ///< Absolute paths.
+    std::vector<std::string> remove;  ///< FUIDs or absolute paths.
+    bool replace = false;             ///< `add` is the whole new set.
+};
 
 /// What the control socket needs from the daemon. Its thread calls all of these; none may wait for
 /// a disk, a voting file's thread or the network (save_key alone writes a file).
@@ -66,6 +77,11 @@ public:
     /// kDone; SetStandby and SetWeight are kept for the core to come and are kDone; everything else
     /// is kNotMember.
     virtual void submit(const Request& request, Completion done) = 0;
+
+    /// Another set of voting files: formats what is new and has the core change the set. `done` is
+    /// called once, from any thread, with the document that answers the client.
+    using Answered = std::function<void(nlohmann::json)>;
+    virtual void change_voting_files(const FileChange& change, Answered done) = 0;
 
     virtual void set_log_level(config::LogLevel level) = 0;
 

@@ -5,6 +5,8 @@
 #include <variant>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "cssd/base/result.h"
 #include "cssd/core/notice.h"
 #include "cssd/runtime/event.h"
@@ -18,6 +20,7 @@ public:
     struct Completed {
         std::uint64_t client = 0;
         core::RequestResult result = core::RequestResult::kDone;
+        nlohmann::json answer{};  ///< Of an AnswerWhenDone.
     };
     struct Stop {};
     /// More events came than the thread took: whoever watches has missed some.

@@ -34,30 +34,6 @@ std::string shown(std::string_view text) {
     return result;
 }
 
-json outcome(RequestResult result) {
-    switch (result) {
-        case RequestResult::kDone: return success();
-        case RequestResult::kUnknownNode:
-            return refusal("The node is not a member of the cluster.");
-        case RequestResult::kConflict:
-            return refusal("The request conflicts with a change made meanwhile; try again.");
-        case RequestResult::kNotMember:
-            return refusal("This node is not an active member of the cluster.");
-        case RequestResult::kBusy:
-            return refusal("Another request of this kind is under way on this node; try again.");
-        case RequestResult::kStopped:
-            return refusal("The daemon on this node stopped before the request was done.");
-        case RequestResult::kBadFiles:
-            return refusal(
-                "The voting files asked for are no set: give an odd count from 1 to 15.");
-        case RequestResult::kFilesNotReady:
-            return refusal("Not every member of the cluster can use the new voting files.");
-        case RequestResult::kFilesChanged:
-            return refusal("Somebody else changed the voting files meanwhile; look at them again.");
-    }
-    return refusal("");
-}
-
 Answer now(json answer) {
     return AnswerNow{std::move(answer)};
 }
@@ -201,6 +177,37 @@ Answer answer_set_critical(ControlBackend& backend, const json& request) {
     return later(core::SetWeight{weight});
 }
 
+/// Bounded: more than two whole sets are a mistake.
+std::optional<std::vector<std::string>> texts_of(const json& request, const char* name) {
+    std::vector<std::string> texts;
+    const auto found = request.find(name);
+    if (found == request.end()) {
+        return texts;
+    }
+    if (!found->is_array() || found->size() > kFilesMax) {
+        return std::nullopt;
+    }
+    for (const json& text : *found) {
+        if (!text.is_string()) {
+            return std::nullopt;
+        }
+        texts.push_back(text.get<std::string>());
+    }
+    return texts;
+}
+
+Answer answer_change_votedisks(ControlBackend& backend, const json& request) {
+    const auto add = texts_of(request, "add");
+    const auto remove = texts_of(request, "remove");
+    if (!add || !remove || (add->empty() && remove->empty())) {
+        return now(refusal("Give from 1 to 15 voting files."));
+    }
+    const FileChange change{*add, *remove, request.value("replace", json{}) == json(true)};
+    return AnswerWhenDone{[&backend, change](ControlBackend::Answered done) {
+        backend.change_voting_files(change, std::move(done));
+    }};
+}
+
 struct Handler {
     std::string_view name;
     Privilege needs;
@@ -220,6 +227,7 @@ constexpr std::array kHandlers{
     Handler{"enable", Privilege::kAdministrator, answer_enable},
     Handler{"disable", Privilege::kAdministrator, answer_disable},
     Handler{"set_log", Privilege::kAdministrator, answer_set_log},
+    Handler{"change_votedisks", Privilege::kAdministrator, answer_change_votedisks},
     Handler{"set_critical", Privilege::kAdministrator, answer_set_critical},
 };
 
@@ -235,6 +243,30 @@ Answer handle_request(ControlBackend& backend, const json& request, Privilege pr
         return now(refusal("CRS-4563: Insufficient user privileges."));
     }
     return handler->answer(backend, request);
+}
+
+json outcome(RequestResult result) {
+    switch (result) {
+        case RequestResult::kDone: return success();
+        case RequestResult::kUnknownNode:
+            return refusal("The node is not a member of the cluster.");
+        case RequestResult::kConflict:
+            return refusal("The request conflicts with a change made meanwhile; try again.");
+        case RequestResult::kNotMember:
+            return refusal("This node is not an active member of the cluster.");
+        case RequestResult::kBusy:
+            return refusal("Another request of this kind is under way on this node; try again.");
+        case RequestResult::kStopped:
+            return refusal("The daemon on this node stopped before the request was done.");
+        case RequestResult::kBadFiles:
+            return refusal(
+                "The voting files asked for are no set: give an odd count from 1 to 15.");
+        case RequestResult::kFilesNotReady:
+            return refusal("Not every member of the cluster can use the new voting files.");
+        case RequestResult::kFilesChanged:
+            return refusal("Somebody else changed the voting files meanwhile; look at them again.");
+    }
+    return refusal("");
 }
 
 json refusal(const std::string& text) {

@@ -25,10 +25,17 @@ struct AnswerLater {
     ControlBackend::Request request;
     std::function<nlohmann::json(core::RequestResult)> finish;
 };
-using Answer = std::variant<AnswerNow, AnswerWatch, AnswerLater>;
+/// Something that is no request of the core alone; it calls `done` once with the answer, from any
+/// thread.
+struct AnswerWhenDone {
+    std::function<void(ControlBackend::Answered done)> start;
+};
+using Answer = std::variant<AnswerNow, AnswerWatch, AnswerLater, AnswerWhenDone>;
 
 Answer handle_request(ControlBackend& backend, const nlohmann::json& request, Privilege privilege);
 
+/// The answer to a request that ended so in the core.
+nlohmann::json outcome(core::RequestResult result);
 /// `{"ok":false,"error":TEXT}`.
 nlohmann::json refusal(const std::string& text);
 

@@ -21,7 +21,8 @@ Daemon::~Daemon() {
     polling_.reset();
     disk_monitor_.reset();
     if (files_ != nullptr) {
-        leaves_threads_behind_ = !files_->stop();
+        leaves_threads_behind_ = !(file_changer_ == nullptr || file_changer_->stop());
+        leaves_threads_behind_ = !files_->stop() || leaves_threads_behind_;
     }
     if (network_ != nullptr) {
         network_->stop();
@@ -92,6 +93,9 @@ Daemon::End Daemon::handle(const MainEvents::News& news) {
     if (news.leave) {
         return End::kLeft;
     }
+    if (news.files_changed) {
+        settle_files();
+    }
     if (boot_now() >= gasps_at_) {
         tell_last_gasps();
         gasps_at_ = kForever;
@@ -126,6 +130,13 @@ Daemon::End Daemon::handle_exit(const core::Exit& exit) {
                 "clssscMain",
                 "RCFG beginning again as a new instance: " + std::string{words(exit.reason)});
     return End::kNotYet;
+}
+
+/// Threads of files that are begun here get the priority of those begun at first.
+void Daemon::settle_files() {
+    const RealtimeScope realtime{config_.realtime_priority};
+    const std::optional<core::StatusView> status = core_.status();
+    files_->settle(status ? &status->newest : nullptr);
 }
 
 Daemon::End Daemon::begin_when_possible() {
@@ -163,6 +174,7 @@ Status Daemon::begin(const voting::Header& header) {
     }
     instance_runs_ = true;
     core_.begin(options_from(header));
+    settle_files();
     return Done{};
 }
 
@@ -200,7 +212,8 @@ int Daemon::end(End over) {
     static_cast<void>(::sd_notify(0, "STOPPING=1"));
     polling_.reset();
     disk_monitor_.reset();
-    leaves_threads_behind_ = !files_->stop();
+    leaves_threads_behind_ = !file_changer_->stop();
+    leaves_threads_behind_ = !files_->stop() || leaves_threads_behind_;
     network_->stop();
     last_acts_.reset();
     teller_.reset();

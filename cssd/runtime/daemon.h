@@ -85,6 +85,7 @@ private:
     // daemon.cc
     End handle(const MainEvents::News& news);
     End handle_exit(const core::Exit& exit);
+    void settle_files();
     End begin_when_possible();
     Status begin(const voting::Header& header);
     [[nodiscard]] core::ArbiterOptions options_from(const voting::Header& header) const;
@@ -115,6 +116,7 @@ private:
     std::unique_ptr<client::ClientServer> clients_;
     std::unique_ptr<Polling> polling_;
     std::unique_ptr<VotingFiles> files_;
+    std::unique_ptr<FileChanger> file_changer_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<ControlServer> control_;
     std::unique_ptr<Teller> teller_;

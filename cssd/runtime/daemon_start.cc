@@ -209,6 +209,10 @@ Status Daemon::start_files() {
     }
     files_ = std::move(*files);
     wiring_.files = files_.get();
+    file_changer_ = std::make_unique<FileChanger>(FileChanger::Parts{
+        .core = core_, .files = *files_, .requests = requests_, .log = *log_, .names = [this] {
+            return backend_->names();
+        }});
     groups_ = std::make_unique<Groups>(Groups::Parts{
         .send = [this](NodeNumber to,
                        group::Bytes bytes) { network_->post_message(to, std::move(bytes)); },
@@ -225,6 +229,7 @@ Status Daemon::start_files() {
                        .core = core_,
                        .files = *files_,
                        .requests = requests_,
+                       .file_changer = *file_changer_,
                        .groups = *groups_,
                        .story = story_,
                        .log = *log_,

@@ -18,14 +18,14 @@ Result<std::unique_ptr<VotingFiles>> VotingFiles::start(Options options,
     }
     std::unique_ptr<VotingFiles> files{
         new VotingFiles{std::move(options), core, log, std::move(on_change)}};
-    for (std::size_t i = 0; i < files->files_.size(); ++i) {
+    for (std::size_t i = 0; i < files->files_count_; ++i) {
         if (const Status started = files->start_thread(i); !started) {
             return started.error();
         }
     }
     // Only now: before, a callback could have looked for the thread of a file that had none yet.
-    for (File& file : files->files_) {
-        file.thread->acquire_slot();
+    for (std::size_t i = 0; i < files->files_count_; ++i) {
+        files->files_[i].thread->acquire_slot();
     }
     return files;
 }
@@ -37,10 +37,7 @@ VotingFiles::VotingFiles(Options options, CoreHost& core, Log& log, std::functio
       log_(log),
       on_change_(std::move(on_change)) {
     for (const std::string& path : options_.paths) {
-        File& file = files_.emplace_back();
-        file.path = path;
-        file.header.path = path;
-        file.problem = path + ": not opened yet";
+        static_cast<void>(add_path(path, true));
     }
 }
 
@@ -48,15 +45,34 @@ VotingFiles::~VotingFiles() {
     static_cast<void>(stop());
 }
 
+/// Under the lock, or before there is a thread.
+std::size_t VotingFiles::add_path(const std::string& path, bool configured) {
+    std::size_t i = 0;
+    while (i < files_count_ && !files_.at(i).seen.at.path.empty()) {
+        ++i;
+    }
+    CSS_CHECK(i < kPathsMax);
+    files_count_ = std::max(files_count_, i + 1);
+    File& file = files_.at(i);
+    file.seen.at.path = path;
+    file.seen.configured = configured;
+    file.problem = path + ": not opened yet";
+    return i;
+}
+
 Status VotingFiles::start_thread(std::size_t i) {
     voting::DiskThreadOptions options;
-    options.path = files_[i].path;
+    options.path = files_[i].seen.at.path;
     options.thread_name = "diskping " + std::to_string(i + 1);
     options.self = options_.self;
     options.cluster_name = options_.cluster_name;
     voting::DiskCallbacks& calls = options.callbacks;
-    calls.on_opened = [this, i](const voting::Header& header, const std::string&) {
-        return opened(i, header);
+    calls.on_opened = [this, i](const voting::HeaderRegion& region, const std::string&) {
+        return opened(i, region);
+    };
+    calls.on_region = [this, i](const voting::HeaderRegion& region) { region_read(i, region); };
+    calls.on_header_ordered = [this](const core::HeaderOrder& order) {
+        return region_ordered(order);
     };
     calls.on_closed = [this, i](const Error& reason) { closed(i, reason); };
     calls.on_cannot_open = [this, i](const Error& reason) { cannot_open(i, reason); };
@@ -77,94 +93,17 @@ Status VotingFiles::start_thread(std::size_t i) {
     return Done{};
 }
 
-Result<FileIndex> VotingFiles::opened(std::size_t i, const voting::Header& header) {
-    Result<FileIndex> placed = FileIndex{};
-    {
-        const std::lock_guard lock{mutex_};
-        File& file = files_[i];
-        file.tried = true;
-        file.header.verdict = SectorVerdict::kValid;
-        file.header.header = header;
-        file.uid = header.file;
-        placed = place(i);
-        file.refused_here = !placed;
-        if (placed) {
-            file.index = *placed;
-            file.last_index = *placed;
-            file.problem.clear();
-            by_index_[*placed].store(file.thread.get());
-        } else {
-            file.problem = placed.error().message;
-        }
-    }
-    if (placed) {
-        trace(LogLevel::kInfo, i, "opened, FUID " + voting::to_hex(header.file.bytes));
-        on_change_();
-    }
-    return placed;
-}
-
-/// Under the lock. Where the file belongs in the set that all headers read so far make.
-Result<FileIndex> VotingFiles::place(std::size_t i) {
-    std::vector<voting::HeaderAt> headers;
-    for (const File& file : files_) {
-        headers.push_back(file.header);
-    }
-    const Result<voting::HeaderSet> set = voting::compare_headers(options_.cluster_name, headers);
-    if (!set) {
-        set_fault(set.error().message);
-        if (!found_) {
-            // One of the others may be the odd one: all are looked at again.
-            give_up_others(i, nullptr, fault_);
-        }
-        return set.error();
-    }
-    give_up_others(i, &*set, "a newer generation of the voting files was found");
-    if (!set->files[i].index) {
-        return Error{ErrorCode::kConflict, 0, set->files[i].reason};
-    }
-    if (found_ && set->newest.generation != found_->generation) {
-        set_fault(files_[i].path +
-                  " has another generation of the voting files than this daemon "
-                  "was started with: start it again");
-        return Error{ErrorCode::kConflict, 0, fault_};
-    }
-    fault_.clear();
-    return *set->files[i].index;
-}
-
-/// Under the lock. Closes the accepted files that have no place in `set` (nothing: all of them).
-void VotingFiles::give_up_others(std::size_t i,
-                                 const voting::HeaderSet* set,
-                                 const std::string& reason) {
-    for (std::size_t j = 0; j < files_.size(); ++j) {
-        const bool stays = set != nullptr && set->files[j].index == files_[j].index;
-        if (j != i && files_[j].index && !stays) {
-            files_[j].refused_here = true;
-            files_[j].thread->reopen(Error{ErrorCode::kConflict, 0, reason});
-        }
-    }
-}
-
-/// Under the lock. Logging never waits.
-void VotingFiles::set_fault(const std::string& fault) {
-    if (fault != fault_) {
-        fault_ = fault;
-        log_.alert("CRS-1657: Warning: " + fault);
-    }
-}
-
 void VotingFiles::closed(std::size_t i, const Error& reason) {
     std::optional<FileIndex> told;
     {
         const std::lock_guard lock{mutex_};
         File& file = files_[i];
         if (std::exchange(file.told_core, false)) {
-            told = file.index;
+            told = file.seen.place;
         }
-        file.index.reset();
+        file.seen.place.reset();
         if (!file.refused_here) {
-            file.header.verdict = SectorVerdict::kNotRead;
+            file.seen.at.verdict = SectorVerdict::kNotRead;
         }
         file.problem = reason.message;
         file.late_since = kNever;
@@ -184,7 +123,7 @@ void VotingFiles::cannot_open(std::size_t i, const Error& reason) {
         // Our own refusal comes back with our own words; its header goes on counting.
         if (!file.refused_here || file.problem != reason.message) {
             file.refused_here = false;
-            file.header.verdict = SectorVerdict::kNotRead;
+            file.seen.at.verdict = SectorVerdict::kNotRead;
         }
         file.problem = reason.message;
     }
@@ -199,16 +138,16 @@ void VotingFiles::slot(std::size_t i, voting::SlotOwnership ownership) {
         File& file = files_[i];
         switch (ownership) {
             case voting::SlotOwnership::kOwned:
-                CSS_CHECK(file.index.has_value());
+                CSS_CHECK(file.seen.place.has_value());
                 CSS_CHECK(!file.told_core);
                 file.told_core = true;
                 file.problem.clear();
-                usable = core::FileOpened{*file.index,
-                                          voting::tag_of(file.header.header.file),
-                                          file.header.header.generation};
+                usable = core::FileOpened{*file.seen.place,
+                                          voting::tag_of(file.seen.at.header.file),
+                                          file.seen.at.header.generation};
                 break;
             case voting::SlotOwnership::kBusy:
-                file.problem = file.path + ": node number " +
+                file.problem = file.seen.at.path + ": node number " +
                                std::to_string(options_.self.value()) +
                                " is in use there by another daemon of this host, or its last "
                                "write has not ended yet";
@@ -246,33 +185,33 @@ void VotingFiles::cycle_finished(std::size_t i, const core::CycleFinished& finis
 
 std::optional<voting::Header> VotingFiles::found() {
     const std::lock_guard lock{mutex_};
-    if (!found_) {
-        std::size_t accepted = 0;
-        bool all_tried = true;
-        const voting::Header* newest = nullptr;
-        for (const File& file : files_) {
-            all_tried = all_tried && file.tried;
-            if (file.index) {
-                ++accepted;
-                newest = &file.header.header;
-            }
-        }
-        if (accepted > files_.size() / 2 &&
-            (all_tried || boot_now() >= started_at_ + kLookPatience)) {
-            found_ = *newest;
-        }
+    const Result<FilePlan> now = plan();
+    if (!now) {
+        return std::nullopt;
     }
-    return found_;
+    if (!found_) {
+        bool all_tried = true;
+        for (std::size_t i = 0; i < files_count_; ++i) {
+            all_tried = all_tried && files_[i].tried;
+        }
+        found_ = voting::is_majority(now->newest.files, accepted()) &&
+                 (all_tried || boot_now() >= started_at_ + kLookPatience);
+    }
+    return found_ ? std::optional{now->newest} : std::nullopt;
 }
 
 void VotingFiles::look_again() {
+    bool waits = false;
     {
         const std::lock_guard lock{mutex_};
-        if (found_) {
-            return;
+        waits = !found_;
+        for (std::size_t i = 0; i < files_count_; ++i) {
+            waits = waits || files_[i].retired_since != kNever;
         }
     }
-    on_change_();
+    if (waits) {
+        on_change_();
+    }
 }
 
 void VotingFiles::order(core::CycleOrder order) {
@@ -284,31 +223,52 @@ void VotingFiles::order(core::CycleOrder order) {
 std::vector<VotingFiles::Row> VotingFiles::rows() const {
     const std::lock_guard lock{mutex_};
     std::vector<Row> rows;
-    for (const File& file : files_) {
-        rows.push_back(Row{file.path,
-                           file.index,
+    for (std::size_t i = 0; i < files_count_; ++i) {
+        const File& file = files_[i];
+        if (file.thread == nullptr) {
+            continue;
+        }
+        rows.push_back(Row{file.seen.at.path,
+                           file.seen.place,
                            file.last_index,
                            file.uid,
                            file.told_core,
                            file.problem,
                            file.late_since});
     }
+    if (const Result<FilePlan> now = plan()) {
+        for (const FilePlan::Missing& missing : now->missing) {
+            rows.push_back(Row{.path = missing.path,
+                               .index = {},
+                               .last_index = missing.place,
+                               .uid = missing.file,
+                               .problem = "not found"});
+        }
+    }
     return rows;
 }
 
 std::string VotingFiles::fault() const {
     const std::lock_guard lock{mutex_};
-    std::size_t usable = 0;
+    FileSet usable;
     std::string first;
-    for (const File& file : files_) {
+    for (std::size_t i = 0; i < files_count_; ++i) {
+        const File& file = files_[i];
         if (file.told_core) {
-            ++usable;
+            usable.insert(*file.seen.place);
         } else if (first.empty()) {
             first = file.problem;
         }
     }
-    if (found_ && usable > files_.size() / 2) {
+    const Result<FilePlan> now = plan();
+    if (now && found_ && now->in_force.reached_by(usable)) {
         return {};
+    }
+    for (const FilePlan::Missing& missing : now ? now->missing : std::vector<FilePlan::Missing>{}) {
+        if (fault_.empty() && missing.path.empty()) {
+            return "the voting file with FUID " + voting::to_hex(missing.file.bytes) +
+                   " is in the set, but nothing says where it is: give its path as voting_file";
+        }
     }
     return fault_.empty() ? first : fault_;
 }
@@ -317,7 +277,7 @@ bool VotingFiles::stop() {
     if (std::exchange(stopped_, true)) {
         return all_ended_;
     }
-    for (File& file : files_) {
+    for (File& file : files_) {  // Those never used have no thread.
         if (file.thread != nullptr &&
             file.thread->stop() == voting::DiskThread::StopOutcome::kAbandoned) {
             all_ended_ = false;
@@ -328,7 +288,8 @@ bool VotingFiles::stop() {
 
 void VotingFiles::trace(LogLevel level, std::size_t i, const std::string& text) {
     if (log_.traces(level)) {
-        log_.trace(level, "clssnmvDiskPing", "DHB voting file " + options_.paths[i] + ": " + text);
+        log_.trace(
+            level, "clssnmvDiskPing", "DHB voting file " + files_[i].seen.at.path + ": " + text);
     }
 }
 

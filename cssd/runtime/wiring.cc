@@ -53,6 +53,9 @@ void Wiring::complete(const Record& record, Instance self) {
 
 void Wiring::notice(const core::Notice& notice) {
     teller->post(notice);
+    if (notice.kind == core::NoticeKind::kVotingFiles) {
+        files->sets_changed();
+    }
 }
 
 void Wiring::end(const core::Exit& exit) {

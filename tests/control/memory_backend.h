@@ -78,6 +78,14 @@ public:
         }
         done(result);
     }
+    void change_voting_files(const FileChange& change, Answered done) override {
+        const std::lock_guard lock{mutex_};
+        file_changes_.push_back(change);
+        done({{"ok", true},
+              {"formatted", change.add},
+              {"added", change.add},
+              {"removed", change.replace ? std::vector<std::string>{"/v1"} : change.remove}});
+    }
     void set_log_level(config::LogLevel level) override {
         const std::lock_guard lock{mutex_};
         view_.log_level = level;
@@ -126,6 +134,10 @@ public:
         const std::lock_guard lock{mutex_};
         return saved_;
     }
+    std::vector<FileChange> file_changes() {
+        const std::lock_guard lock{mutex_};
+        return file_changes_;
+    }
     [[nodiscard]] bool left() const { return left_; }
 
 private:
@@ -161,6 +173,7 @@ private:
 
     std::mutex mutex_;
     DaemonView view_;
+    std::vector<FileChange> file_changes_;
     std::vector<Event> history_;
     std::vector<Completion> held_;
     std::vector<std::pair<std::string, std::string>> saved_;

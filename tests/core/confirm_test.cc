@@ -85,6 +85,19 @@ TEST(Confirm, E3NeedsAMajorityOfFilesInOneWindow) {
     EXPECT_EQ(judge(e, at(156)).rule, ConfirmRule::kE3Short);
 }
 
+// PROTOCOL 7, Voting files. The judge read files 2 and 3 long before they counted, when the victim
+// had not written them; it renewed its lease on the old set all the while.
+TEST(Confirm, E3NeedsReadsBegunSinceTheQuorumIsTheOneItIs) {
+    Evidence e = silent_victim();
+    own_witness(e);
+    read_all(e, at(140));
+    e.quorum_since = at(145);
+    EXPECT_EQ(judge(e, at(150)).rule, ConfirmRule::kNone);
+    EXPECT_EQ(judge(e, at(500)).rule, ConfirmRule::kNone);
+    read_all(e, at(145));
+    EXPECT_EQ(judge(e, at(150)).rule, ConfirmRule::kE3Short);
+}
+
 TEST(Confirm, E3WindowStartsAfterTheNewestEchoedHeartbeat) {
     Evidence e = silent_victim();
     own_witness(e);

@@ -69,5 +69,17 @@ TEST(Quorum, LatestReachedIsTheMajoritysTime) {
     EXPECT_EQ(Quorum{}.latest_reached(at), kNever);
 }
 
+// PROTOCOL 4: of a set that a record adds, D is at least the time of its adoption.
+TEST(Quorum, EachSetHasAFloorOfItsOwn) {
+    const auto second = [](int s) { return Instant{} + std::chrono::seconds{s}; };
+    const auto at = [&](FileIndex f) { return second(f.index() < 3 ? 20 : 0); };
+    const Quorum joint{set(0b000111), set(0b111000)};
+    EXPECT_EQ(joint.latest_reached(at), second(0));
+    EXPECT_EQ(joint.latest_reached(at, second(1), second(15)), second(15));
+    EXPECT_EQ(joint.latest_reached(at, second(1), second(25)), second(20));
+    const Quorum alone{set(0b111000), FileSet{}};
+    EXPECT_EQ(alone.latest_reached(at, second(15), second(40)), second(15));
+}
+
 }  // namespace
 }  // namespace css::voting

@@ -337,10 +337,6 @@ constexpr std::array kTable{
     Directed{Mutation::kFilesWithoutJoint, "files-without-joint", "7", file_changes},
     Directed{Mutation::kFilesAloneAtOnce, "files-alone-at-once", "7", file_changes},
     Directed{Mutation::kFilesAloneIncomplete, "files-alone-incomplete", "7", file_changes},
-    Directed{Mutation::kFilesAloneUnpublished, "files-alone-unpublished", "7", file_changes},
-    Directed{Mutation::kFilesNoFloor, "files-no-floor", "7", file_changes},
-    Directed{Mutation::kFilesByPlace, "files-by-place", "7", file_changes},
-    Directed{Mutation::kE3ReadsBeforeSet, "e3-reads-before-set", "7", file_changes},
 };
 static_assert(kTable.size() == kMutationMax);
 

@@ -125,14 +125,14 @@ const Case kCases[] = {
      },
      {},
      "012"},
-    {"OneNewer", [](auto& f) { add_generation(f[1].header); }, {}, "-1-"},
+    {"OneNewer", [](auto& f) { add_generation(f[1].header); }, {}, "012"},
     {"TwoNewer",
      [](auto& f) {
          add_generation(f[0].header);
          add_generation(f[2].header);
      },
      {},
-     "0-2"},
+     "012"},
     {"ThreeGenerations",
      [](auto& f) {
          add_generation(f[1].header);
@@ -140,7 +140,22 @@ const Case kCases[] = {
          add_generation(f[2].header);
      },
      {},
-     "--2"},
+     "012"},
+    {"OneNewerWithoutTheThird",
+     [](auto& f) {
+         add_generation(f[1].header);
+         f[1].header.table[2].in_use = false;
+         f[1].header.files = FileSet{0b001};
+     },
+     {},
+     "01-"},
+    {"NewerOneHasAnotherFileThere",
+     [](auto& f) {
+         add_generation(f[0].header);
+         f[0].header.table[2].uid = {samples::bytes16(0xE0)};
+     },
+     {},
+     "01-"},
     {"NewerOneNotReadable",
      [](auto& f) {
          add_generation(f[1].header);

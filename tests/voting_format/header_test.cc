@@ -154,11 +154,11 @@ TEST(Header, GenesisRecordHasNoMembers) {
 TEST(Header, OwnIndex) {
     const std::vector<Header> headers = headers_of(samples::new_set(512));
     for (std::size_t i = 0; i < headers.size(); ++i) {
-        EXPECT_EQ(own_index(headers[i]), FileIndex::from_index(i));
+        EXPECT_EQ(index_of(headers[i], headers[i].file), FileIndex::from_index(i));
     }
     Header removed = headers[2];
     removed.table[2].in_use = false;
-    EXPECT_EQ(own_index(removed), std::nullopt);
+    EXPECT_EQ(index_of(removed, removed.file), std::nullopt);
 }
 
 TEST(Format, EverySlotIsAValidEmptyImage) {

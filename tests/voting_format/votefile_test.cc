@@ -168,7 +168,7 @@ TEST_F(VotefileTest, CreatesAWholeSetAndChecksIt) {
         EXPECT_EQ(bytes_of(path(name)), formatted_image(header)) << name;
         EXPECT_THAT(created.out, HasSubstr(to_hex(header.file.bytes)));
     }
-    EXPECT_EQ(own_index(header_of("c")), FileIndex::from_index(2));
+    EXPECT_EQ(index_of(header_of("c"), header_of("c").file), FileIndex::from_index(2));
     const Ended checked = check();
     EXPECT_EQ(checked.exit_code, 0) << checked.err;
     EXPECT_THAT(checked.out, HasSubstr("3 of 3 voting files of cluster atlas"));

@@ -51,13 +51,14 @@ std::optional<std::filesystem::path> task_named(const std::string& name) {
 Ping::Ping(Options options) : slots_max_(options.slots_max) {
     voting::DiskCallbacks callbacks;
     callbacks.on_opened = [this, accept = std::move(options.accept)](
-                              const Header& header, const std::string&) -> Result<FileIndex> {
+                              const voting::HeaderRegion& region,
+                              const std::string&) -> Result<FileIndex> {
         if (accept) {
-            if (const Status accepted = accept(header); !accepted) {
+            if (const Status accepted = accept(region.header); !accepted) {
                 return accepted.error();
             }
         }
-        note(&Seen::opened, header);
+        note(&Seen::opened, region.header);
         return FileIndex{};
     };
     callbacks.on_closed = [this](const Error& error) { note(&Seen::closed, error); };

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "voting/format/header.h"
 #include "voting/io/disk_thread.h"
 
 namespace css::test {
@@ -38,7 +39,7 @@ void refuse_io_uring(unsigned number) {
     options.path = "/nowhere";
     options.thread_name = "diskping 1";
     options.self = NodeNumber{1};
-    options.callbacks.on_opened = [](const voting::Header&, const std::string&) {
+    options.callbacks.on_opened = [](const voting::HeaderRegion&, const std::string&) {
         return Result<FileIndex>{FileIndex{}};
     };
     options.callbacks.on_cycle = [](const core::CycleFinished&) {};

@@ -89,15 +89,6 @@ Exit create_key(const Invocation& invocation) {
     return Exit::kDone;
 }
 
-Exit refuse_votedisk_change(const Invocation& invocation) {
-    if (invocation.words.empty()) {
-        return usage(invocation.verb + " css votedisk: give at least one voting file");
-    }
-    return fail(invocation,
-                "This version cannot change the voting files of a running cluster: stop it, and "
-                "format the new set with votefile create.");
-}
-
 Exit refuse_reload(const Invocation& invocation) {
     if (!invocation.words.empty()) {
         return takes_nothing(invocation);

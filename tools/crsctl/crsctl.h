@@ -96,8 +96,10 @@ Exit stop_cluster(const Invocation& invocation);
 Exit enable_css(const Invocation& invocation);
 Exit disable_css(const Invocation& invocation);
 Exit create_key(const Invocation& invocation);
+Exit add_votedisk(const Invocation& invocation);
+Exit delete_votedisk(const Invocation& invocation);
+Exit replace_votedisk(const Invocation& invocation);
 /// Commands that this version does not have.
-Exit refuse_votedisk_change(const Invocation& invocation);
 Exit refuse_reload(const Invocation& invocation);
 
 }  // namespace css::crsctl

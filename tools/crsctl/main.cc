@@ -32,9 +32,9 @@ constexpr std::array kCommands{
     Command{"stop cluster", "-all", stop_cluster},
     Command{"enable css", "", enable_css},
     Command{"disable css", "", disable_css},
-    Command{"add css votedisk", "PATH...", refuse_votedisk_change},
-    Command{"delete css votedisk", "FUID|PATH...", refuse_votedisk_change},
-    Command{"replace css votedisk", "PATH...", refuse_votedisk_change},
+    Command{"add css votedisk", "PATH...", add_votedisk},
+    Command{"delete css votedisk", "FUID|PATH...", delete_votedisk},
+    Command{"replace css votedisk", "PATH...", replace_votedisk},
     Command{"reload css nodes", "", refuse_reload},
     Command{"create css key", "FILE", create_key},
 };

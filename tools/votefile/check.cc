@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "tools/votefile/inspect.h"
 #include "tools/votefile/options.h"
 #include "voting/format/codec.h"
+#include "voting/offline/inspect.h"
 
 namespace css::votefile {
+
+using voting::inspect;
+using voting::Inspected;
 namespace {
 
 /// Counts and prints what is wrong with one file.

@@ -4,23 +4,25 @@
 #include <filesystem>
 #include <system_error>
 
-#include <fcntl.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "cssd/config/duration.h"
 #include "cssd/config/parameters.h"
-#include "tools/votefile/in_use.h"
-#include "tools/votefile/inspect.h"
 #include "tools/votefile/options.h"
-#include "tools/votefile/voting_device.h"
 #include "voting/format/bytes.h"
 #include "voting/format/format.h"
+#include "voting/offline/in_use.h"
+#include "voting/offline/inspect.h"
+#include "voting/offline/new_file.h"
+#include "voting/offline/voting_device.h"
 
 /// Formatting a set. Every reason to refuse is looked for in all files before the first byte of any
 /// is changed. The headers are written last, so that no half formatted file looks like a whole one.
 namespace css::votefile {
 namespace {
+
+using voting::Inspected;
+using voting::VotingDevice;
 
 Error invalid(std::string message) {
     return Error{ErrorCode::kInvalid, 0, std::move(message)};
@@ -65,7 +67,9 @@ public:
                 return device.error();
             }
             devices_.push_back(std::move(*device));
-            if (Status locked = lock_whole(devices_.back()); !locked) {
+            if (Status locked = voting::lock_whole(devices_.back(),
+                                                   "stop the cluster first; --force does not help");
+                !locked) {
                 return locked;
             }
         }
@@ -136,7 +140,7 @@ Status check_contents(const CreateOptions& options, std::span<const VotingDevice
         }
         found.push_back(std::move(now));
     }
-    return anything ? check_still(devices, found) : Status{Done{}};
+    return anything ? voting::check_still(devices, found) : Status{Done{}};
 }
 
 /// The size asked for, or the smallest that every file allows; one size for the whole set.
@@ -157,17 +161,11 @@ Result<std::size_t> choose_sector_size(const CreateOptions& options,
     return size;
 }
 
-Bytes16 random_bytes16() {
-    Bytes16 bytes{};
-    CSS_CHECK(::getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
-    return bytes;
-}
-
 std::vector<voting::Header> new_headers(const CreateOptions& options, std::size_t sector_size) {
     voting::NewSet set;
-    set.cluster = {random_bytes16()};
+    set.cluster = {voting::draw_file_uid().bytes};
     for (std::size_t i = 0; i < options.paths.size(); ++i) {
-        set.files.push_back({random_bytes16()});
+        set.files.push_back(voting::draw_file_uid());
     }
     set.cluster_name = options.cluster_name;
     set.parameters = options.parameters;
@@ -176,42 +174,31 @@ std::vector<voting::Header> new_headers(const CreateOptions& options, std::size_
     return voting::headers_of(set);
 }
 
-Status write_slots(VotingDevice& device, std::span<const std::byte> image) {
-    if (Status grown = device.grow(image.size()); !grown) {
-        return grown;
+/// Where the files are, for daemons that are not told of all of them.
+voting::PathHints hints_of(const CreateOptions& options, std::span<const voting::Header> headers) {
+    voting::PathHints hints;
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        const std::string path = std::filesystem::absolute(options.paths[i]).lexically_normal();
+        if (path.size() <= voting::kPathMax) {
+            hints.at(i) = {headers[i].file, path};
+        }
     }
-    const std::vector<std::byte> no_header(voting::kHeaderSize);
-    if (Status cleared = device.write(0, no_header); !cleared) {
-        return cleared;
-    }
-    return device.write(voting::kHeaderSize, image.subspan(voting::kHeaderSize));
+    return hints;
 }
 
-Status write_all(std::span<VotingDevice> devices, std::span<const voting::Header> headers) {
+Status write_all(const CreateOptions& options,
+                 std::span<VotingDevice> devices,
+                 std::span<const voting::Header> headers) {
+    const voting::PathHints hints = hints_of(options, headers);
     for (std::size_t i = 0; i < devices.size(); ++i) {
-        if (Status written = write_slots(devices[i], voting::formatted_image(headers[i]));
-            !written) {
+        if (Status written = voting::write_slots(devices[i], headers[i]); !written) {
             return written;
         }
     }
     for (std::size_t i = 0; i < devices.size(); ++i) {
-        std::array<std::byte, voting::kHeaderSize> bytes{};
-        voting::encode_header(headers[i], bytes);
-        if (Status written = devices[i].write(0, bytes); !written) {
+        if (Status written = voting::write_region(devices[i], {headers[i], hints}); !written) {
             return written;
         }
-    }
-    return Done{};
-}
-
-/// The names of plain files made anew are to survive a power cut as well.
-Status sync_directory(const std::string& path) {
-    const std::string parent = std::filesystem::absolute(path).parent_path();
-    const voting::Fd fd{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (!fd.is_open() || ::fsync(fd.get()) != 0) {
-        return Error{ErrorCode::kSystem,
-                     errno,
-                     parent + ": cannot be synced: " + std::generic_category().message(errno)};
     }
     return Done{};
 }
@@ -232,12 +219,12 @@ Status create(const CreateOptions& options) {
         return contents;
     }
     const std::vector<voting::Header> headers = new_headers(options, *sector_size);
-    if (Status written = write_all(devices.all(), headers); !written) {
+    if (Status written = write_all(options, devices.all(), headers); !written) {
         return written;
     }
     for (std::size_t i = 0; i < headers.size(); ++i) {
         if (devices.all()[i].kind() == VotingDevice::Kind::kPlainFile) {
-            if (Status synced = sync_directory(options.paths[i]); !synced) {
+            if (Status synced = voting::sync_directory(options.paths[i]); !synced) {
                 return synced;
             }
         }

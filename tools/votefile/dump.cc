@@ -9,6 +9,9 @@
 #include "voting/format/codec.h"
 
 namespace css::votefile {
+
+using voting::inspect;
+using voting::is_used;
 namespace {
 
 using voting::to_hex;

@@ -3,9 +3,11 @@
 #include <span>
 #include <string>
 
-#include "tools/votefile/inspect.h"
+#include "voting/offline/inspect.h"
 
 namespace css::votefile {
+
+using voting::Inspected;
 
 /// A path with what was found there, or why nothing was.
 struct Shown {

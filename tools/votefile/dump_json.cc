@@ -5,6 +5,8 @@
 #include "voting/format/codec.h"
 
 namespace css::votefile {
+
+using voting::is_used;
 namespace {
 
 using Json = nlohmann::ordered_json;

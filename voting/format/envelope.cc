@@ -42,11 +42,9 @@ Envelope fields_of(SectorKind kind, std::span<const std::byte> sector) {
     return found;
 }
 
-/// Unused bytes of the envelope, and what is behind it in a larger sector.
 SectorVerdict check_unused(std::span<const std::byte> sector) {
-    const auto head_unused = sector.first(kEnvelopeHeadSize).subspan(kMagicSize + 4);
-    const bool zero = all_zero(head_unused) && all_zero(sector.subspan(kSectorPayload));
-    return zero ? SectorVerdict::kValid : SectorVerdict::kMalformed;
+    const auto unused = sector.first(kEnvelopeHeadSize).subspan(kMagicSize + 4);
+    return all_zero(unused) ? SectorVerdict::kValid : SectorVerdict::kMalformed;
 }
 
 }  // namespace
@@ -92,6 +90,9 @@ SectorVerdict check_envelope(const Envelope& expected, std::span<const std::byte
     }
     if (found.slot != expected.slot) {
         return SectorVerdict::kWrongSlot;
+    }
+    if (!all_zero(sector.subspan(kSectorPayload))) {  // In a larger sector.
+        return SectorVerdict::kMalformed;
     }
     return check_unused(sector);
 }

@@ -126,6 +126,19 @@ SectorVerdict decode_header(std::span<const std::byte, kHeaderSize> bytes, Heade
     return SectorVerdict::kValid;
 }
 
+void encode_region(const HeaderRegion& region, std::span<std::byte, kHeaderSize> bytes) {
+    encode_header(region.header, bytes);
+    encode_path_hints(region.hints, bytes);
+}
+
+SectorVerdict decode_region(std::span<const std::byte, kHeaderSize> bytes, HeaderRegion& out) {
+    const SectorVerdict verdict = decode_header(bytes, out.header);
+    if (verdict == SectorVerdict::kValid) {
+        out.hints = decode_path_hints(bytes);
+    }
+    return verdict;
+}
+
 bool looks_like_header(std::span<const std::byte, kHeaderSize> bytes) {
     return has_magic(bytes);
 }
@@ -146,9 +159,9 @@ Record genesis_record(const Header& header) {
     return record;
 }
 
-std::optional<FileIndex> own_index(const Header& header) {
+std::optional<FileIndex> index_of(const Header& header, const FileUid& file) {
     for (std::size_t i = 0; i < header.table.size(); ++i) {
-        if (header.table[i].in_use && header.table[i].uid == header.file) {
+        if (header.table[i].in_use && header.table[i].uid == file) {
             return FileIndex::from_index(i);
         }
     }

@@ -15,6 +15,7 @@
 #include "cssd/base/types.h"
 #include "voting/format/codec.h"
 #include "voting/format/layout.h"
+#include "voting/format/path_hints.h"
 #include "voting/format/sectors.h"
 
 namespace css::voting {
@@ -46,14 +47,26 @@ struct Header {
     [[nodiscard]] SectorIdentity identity() const { return {cluster, file, sector_size}; }
 };
 
+/// All that stands before the slots of one file.
+struct HeaderRegion {
+    Header header;
+    PathHints hints;
+    friend bool operator==(const HeaderRegion&, const HeaderRegion&) = default;
+};
+
 /// Whether the name may be a cluster's; the error says what is allowed.
 [[nodiscard]] Status check_cluster_name(std::string_view name);
 
-/// `bytes` is Layout::header(): the first kHeaderSize bytes of the file, at both sector sizes.
+/// `bytes` is Layout::header(): the first kHeaderSize bytes of the file, at both sector sizes. No
+/// hints, or these.
 void encode_header(const Header& header, std::span<std::byte, kHeaderSize> bytes);
+void encode_region(const HeaderRegion& region, std::span<std::byte, kHeaderSize> bytes);
 /// Checks checksum, magic, version, kind, slot, contents; `out` is written only for kValid.
 [[nodiscard]] SectorVerdict decode_header(std::span<const std::byte, kHeaderSize> bytes,
                                           Header& out);
+/// The hints as well; they never make a header unreadable.
+[[nodiscard]] SectorVerdict decode_region(std::span<const std::byte, kHeaderSize> bytes,
+                                          HeaderRegion& out);
 /// True when the bytes begin as one of our headers does, however damaged the rest is.
 [[nodiscard]] bool looks_like_header(std::span<const std::byte, kHeaderSize> bytes);
 
@@ -61,8 +74,8 @@ void encode_header(const Header& header, std::span<std::byte, kHeaderSize> bytes
 [[nodiscard]] FileTag tag_of(const FileUid& file);
 /// R_0: no members, the parameters and files of the header.
 [[nodiscard]] Record genesis_record(const Header& header);
-/// The file's own place in its table; nothing when the file was taken out of the set.
-[[nodiscard]] std::optional<FileIndex> own_index(const Header& header);
+/// The place that this header gives to a file; nothing when the file is in none of its sets.
+[[nodiscard]] std::optional<FileIndex> index_of(const Header& header, const FileUid& file);
 
 /// One configured voting file as it was found.
 struct HeaderAt {
@@ -84,11 +97,12 @@ struct HeaderSet {
 /// Voting files come in odd counts from 1 to 15.
 [[nodiscard]] Status check_file_count(std::size_t count);
 
-/// Finds the set. `files` are *all* configured files, also those that could not be read: these, and
-/// files with an older generation than another's, are left out, with a reason; the daemon looks at
-/// them again later by calling this again. Refused (one line naming the path and what would be
-/// right): an even count, none or more than 15; no readable header at all; another cluster's name;
-/// two GUIDs; different sector sizes; the same file twice; headers of one generation that differ.
+/// Finds the set: that of the header with the newest generation. `files` are *all* configured
+/// files, also those that could not be read: these, and files that are not in the set, are left
+/// out, with a reason; the daemon looks at them again later by calling this again. Refused (one
+/// line naming the path and what would be right): an even count, none or more than 15; no readable
+/// header at all; another cluster's name; two GUIDs; different sector sizes; the same file twice;
+/// headers of one generation that differ in the files that they name.
 [[nodiscard]] Result<HeaderSet> compare_headers(std::string_view cluster_name,
                                                 std::span<const HeaderAt> files);
 /// The same for some of the files of a set, however many; `files` is not empty.

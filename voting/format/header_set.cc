@@ -111,19 +111,15 @@ HeaderSet::File place(const HeaderAt& at, const HeaderAt& newest) {
     if (at.verdict != SectorVerdict::kValid) {
         return {std::nullopt, why_unreadable(at)};
     }
-    // A set that was replaced must not decide anything any more (PROTOCOL 7, Voting files).
-    if (at.header.generation < newest.header.generation) {
-        return {std::nullopt,
-                at.path + " has generation " + std::to_string(at.header.generation) +
-                    " of the voting files: " + newest.path + " has the newer " +
-                    std::to_string(newest.header.generation) +
-                    "; add it again with crsctl add css votedisk"};
-    }
-    const std::optional<FileIndex> index = own_index(at.header);
+    // A set that was replaced must not decide anything any more (PROTOCOL 7, Voting files): the
+    // newest header says which files there are, also when their own headers could not be renewed.
+    const std::optional<FileIndex> index = index_of(newest.header, at.header.file);
     if (!index) {
         return {std::nullopt,
-                at.path + " was taken out of the set of voting files: add it again " +
-                    "with crsctl add css votedisk"};
+                at.path + " is not in the set of voting files that " +
+                    (at.path == newest.path ? "its own header" : newest.path) +
+                    " names in generation " + std::to_string(newest.header.generation) +
+                    ": add it with crsctl add css votedisk"};
     }
     return {index, ""};
 }

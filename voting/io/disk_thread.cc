@@ -69,6 +69,7 @@ private:
     std::optional<Error> serve(Session& session);
     std::optional<Error> try_slot(Session& session);
     std::optional<Error> cycle(Session& session, core::CycleOrder order);
+    [[nodiscard]] std::optional<HeaderRegion> region_ordered(const core::CycleOrder& order);
     void answer(const core::CycleFinished& finished);
     void answer_failed(const core::CycleOrder& order);
     void answer_while_closed();
@@ -154,13 +155,14 @@ Result<std::unique_ptr<Session>> DiskThread::Body::open() {
     if (!session) {
         return session;
     }
-    (void)mailbox_.take_reopen();  // It was about an earlier opening.
+    (void)mailbox_.take_reopen();  // They were about an earlier opening.
+    (void)mailbox_.take_hints();
     std::optional<Error> refused;
     {
         const std::lock_guard lock{callbacks_mutex_};
         if (callbacks_allowed_) {
             const Result<FileIndex> accepted =
-                options_.callbacks.on_opened((*session)->header(), options_.path);
+                options_.callbacks.on_opened((*session)->region(), options_.path);
             if (accepted) {
                 index_ = *accepted;
             } else {
@@ -187,6 +189,12 @@ std::optional<Error> DiskThread::Body::serve(Session& session) {
                 return reason;
             }
             continue;
+        }
+        if (const std::optional<PathHints> hints = mailbox_.take_hints()) {
+            if (const Status written = session.write_hints(*hints); !written && !stopping()) {
+                call(&DiskCallbacks::on_cycle_failed, written.error());
+            }
+            continue;  // Waiting for it has heard the bell of what came meanwhile.
         }
         std::optional<Duration> limit;
         if (mailbox_.slot_wanted() && slot_ != SlotOwnership::kOwned) {
@@ -223,11 +231,16 @@ std::optional<Error> DiskThread::Body::cycle(Session& session, core::CycleOrder 
     }
     core::CycleFinished finished{.file = order.file, .id = order.id, .slots = {}};
     const unsigned slots = order.slots;
-    const CycleReport report = session.run(std::move(order));
+    const std::optional<HeaderRegion> region = region_ordered(order);
+    const CycleReport report = session.run(std::move(order), region);
     if (stopping()) {
         return std::nullopt;
     }
     tell_failure(report.failure);
+    if (report.region_changed) {
+        call(&DiskCallbacks::on_region, session.region());
+    }
+    finished.header_generation = report.header_generation;
     finished.outcome = report.outcome;
     finished.own_as_written = report.own_as_written;
     if (report.outcome == core::CycleOutcome::kDone) {
@@ -235,6 +248,14 @@ std::optional<Error> DiskThread::Body::cycle(Session& session, core::CycleOrder 
     }
     answer(finished);
     return report.must_close ? report.failure : std::nullopt;
+}
+
+std::optional<HeaderRegion> DiskThread::Body::region_ordered(const core::CycleOrder& order) {
+    const std::lock_guard lock{callbacks_mutex_};
+    if (!order.header || !callbacks_allowed_ || !options_.callbacks.on_header_ordered) {
+        return std::nullopt;
+    }
+    return options_.callbacks.on_header_ordered(*order.header);
 }
 
 void DiskThread::Body::answer(const core::CycleFinished& finished) {
@@ -361,6 +382,10 @@ void DiskThread::order(core::CycleOrder order) {
 
 void DiskThread::acquire_slot() {
     body_->mailbox().post_slot_wanted();
+}
+
+void DiskThread::write_hints(PathHints hints) {
+    body_->mailbox().post_hints(std::move(hints));
 }
 
 void DiskThread::reopen(Error reason) {

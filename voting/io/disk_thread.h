@@ -14,11 +14,12 @@
 #include "cssd/base/time.h"
 #include "cssd/base/types.h"
 #include "cssd/core/io.h"
+#include "voting/format/path_hints.h"
 #include "voting/io/io_slots.h"
 
 namespace css::voting {
 
-struct Header;
+struct HeaderRegion;
 
 /// An I/O that passed its deadline. It stays in flight, and its buffer the kernel's, until the
 /// device answers.
@@ -39,7 +40,13 @@ struct DiskCallbacks {
     /// The file was opened and its header is valid and names the expected cluster. The answer is
     /// its index in the file table, or why it cannot be used now (it is closed, and tried again
     /// after an interval). A reopened file comes here again.
-    std::function<Result<FileIndex>(const Header& header, const std::string& path)> on_opened;
+    std::function<Result<FileIndex>(const HeaderRegion& region, const std::string& path)> on_opened;
+    /// A cycle has read another header or other hints than were told last; the file stays open. Not
+    /// needed.
+    std::function<void(const HeaderRegion& region)> on_region;
+    /// What the header of an order makes of this file: its table with whole FUIDs. Nothing: this
+    /// node does not know them all, and the header is not written. Not needed.
+    std::function<std::optional<HeaderRegion>(const core::HeaderOrder&)> on_header_ordered;
     /// After a file that on_opened accepted: it is closed now and will be tried again. The order
     /// that was carried out last has been answered; one given since then is answered right after
     /// this.
@@ -96,6 +103,8 @@ public:
     /// and try again every interval until it is held.
     void acquire_slot();
 
+    /// Any thread. Written when the file is open and no cycle runs; forgotten when it is closed.
+    void write_hints(PathHints hints);
     /// Any thread. Closes the file as soon as nothing is in flight and starts over with opening it:
     /// `reason` comes back in on_closed. Without an open file nothing happens.
     void reopen(Error reason);

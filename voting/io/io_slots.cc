@@ -20,6 +20,7 @@ bool is_write(DiskOperation operation) {
     switch (operation) {
         case DiskOperation::kReadHeader:
         case DiskOperation::kReadSlots: return false;
+        case DiskOperation::kWriteHeader:
         case DiskOperation::kWriteOwn:
         case DiskOperation::kWriteKill: return true;
     }

@@ -14,7 +14,13 @@
 
 namespace css::voting {
 
-enum class DiskOperation : std::uint8_t { kReadHeader, kWriteOwn, kWriteKill, kReadSlots };
+enum class DiskOperation : std::uint8_t {
+    kReadHeader,
+    kWriteHeader,
+    kWriteOwn,
+    kWriteKill,
+    kReadSlots
+};
 
 /// One request to the file, with its deadline.
 struct IoRequest {

@@ -35,6 +35,14 @@ void Mailbox::post_slot_wanted() {
     ring_bell();
 }
 
+void Mailbox::post_hints(PathHints hints) {
+    {
+        const std::lock_guard lock{mutex_};
+        hints_ = merged(hints_.value_or(PathHints{}), hints);
+    }
+    ring_bell();
+}
+
 void Mailbox::post_reopen(Error reason) {
     {
         const std::lock_guard lock{mutex_};
@@ -70,6 +78,11 @@ void Mailbox::order_is_answered() {
     const std::lock_guard lock{mutex_};
     CSS_CHECK(outstanding_);
     outstanding_ = false;
+}
+
+std::optional<PathHints> Mailbox::take_hints() {
+    const std::lock_guard lock{mutex_};
+    return std::exchange(hints_, std::nullopt);
 }
 
 std::optional<Error> Mailbox::take_reopen() {

@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t kBell = ~std::uint64_t{0};
 
 /// Every so many cycles the read takes the header in as well.
-constexpr unsigned kHeaderEvery = 10;
+constexpr unsigned kHeaderEvery = 3;
 
 /// After so many failed cycles in a row the file is opened anew: a path may have come back as
 /// another device.
@@ -33,6 +33,7 @@ bool device_is_gone(int error) {
 const char* name_of(DiskOperation operation) {
     switch (operation) {
         case DiskOperation::kReadHeader: return "reading the header of ";
+        case DiskOperation::kWriteHeader: return "writing the header of ";
         case DiskOperation::kWriteOwn: return "writing the own slot of ";
         case DiskOperation::kWriteKill: return "writing a kill block of ";
         case DiskOperation::kReadSlots: return "reading the slots of ";
@@ -48,7 +49,7 @@ std::int64_t wall_clock_ns() {
 
 std::size_t region_size(Layout layout, unsigned slots_max) {
     return layout.slots(slots_max).end() + 2 * layout.sector_size() +
-           slots_max * layout.sector_size();
+           slots_max * layout.sector_size() + kHeaderSize;
 }
 
 }  // namespace
@@ -96,8 +97,8 @@ Result<std::unique_ptr<Session>> Session::open(SessionOptions options, Mailbox& 
     if (Status checked = session->check_header(); !checked) {
         return checked.error();
     }
-    session->layout_.emplace(session->header_.sector_size);
-    session->table_.emplace(session->header_.identity());
+    session->layout_.emplace(session->header().sector_size);
+    session->table_.emplace(session->header().identity());
     const std::size_t size = region_size(*session->layout_, session->options_.slots_max);
     if (Status mapped = session->map_region(size); !mapped) {
         return mapped.error();
@@ -148,7 +149,8 @@ Status Session::read_header() {
     if (first_failure_) {
         return *std::exchange(first_failure_, std::nullopt);
     }
-    const SectorVerdict verdict = decode_header(read_area(extent).first<kHeaderSize>(), header_);
+    const SectorVerdict verdict =
+        decode_region(read_area(extent).first<kHeaderSize>(), region_read_);
     if (verdict != SectorVerdict::kValid) {
         return Error{ErrorCode::kInvalid,
                      0,
@@ -159,20 +161,20 @@ Status Session::read_header() {
 }
 
 Status Session::check_header() const {
-    if (header_.cluster_name != options_.cluster_name) {
+    if (header().cluster_name != options_.cluster_name) {
         return Error{ErrorCode::kConflict,
                      0,
                      "voting file " + options_.path + " belongs to cluster " +
-                         header_.cluster_name + ", not to " + options_.cluster_name};
+                         header().cluster_name + ", not to " + options_.cluster_name};
     }
-    if (header_.slots_max < options_.self.value()) {
+    if (header().slots_max < options_.self.value()) {
         return Error{ErrorCode::kConflict,
                      0,
                      "voting file " + options_.path + " was formatted for nodes 1 to " +
-                         std::to_string(header_.slots_max) + ", but this is node " +
+                         std::to_string(header().slots_max) + ", but this is node " +
                          std::to_string(options_.self.value())};
     }
-    return check_opened(file_, header_, options_.path);
+    return check_opened(file_, header(), options_.path);
 }
 
 Result<LockOutcome> Session::lock_own_slot() {
@@ -198,17 +200,21 @@ std::span<std::byte> Session::kill_area(std::size_t index) const {
                                     sector);
 }
 
+std::span<std::byte, kHeaderSize> Session::header_area() const {
+    return region_->bytes().last<kHeaderSize>();
+}
+
 std::span<const SlotView> Session::views(unsigned slots) const {
     return table_->views(slots);
 }
 
-CycleReport Session::run(core::CycleOrder order) {
+CycleReport Session::run(core::CycleOrder order, const std::optional<HeaderRegion>& region) {
     CSS_CHECK(!ios_.busy());
     CSS_CHECK(order.slots >= 1);
     CSS_CHECK(order.slots <= options_.slots_max);
     first_failure_.reset();
     encode(order);
-    if (!write(order)) {
+    if ((region && !renew_header(*region)) || !write(order)) {
         return failed(core::CycleOutcome::kWriteFailed);
     }
     if (!read(order.slots)) {
@@ -223,7 +229,7 @@ CycleReport Session::run(core::CycleOrder order) {
 }
 
 void Session::encode(core::CycleOrder& order) {
-    const SectorIdentity identity = header_.identity();
+    const SectorIdentity identity = header().identity();
     if (order.own) {
         order.own->heartbeat.wall_clock_ns = wall_clock_ns();
         const std::size_t sector = layout_->sector_size();
@@ -266,32 +272,100 @@ bool Session::read(unsigned slots) {
     return wait_until_quiet() && !first_failure_;
 }
 
-/// A file that was formatted anew or left the set meanwhile does not count any more.
+/// What stands before the slots now; nothing: it cannot be read, or is not this file's any more.
+std::optional<HeaderRegion> Session::read_region() {
+    queue(DiskOperation::kReadHeader, layout_->header(), read_area(layout_->header()));
+    HeaderRegion now;
+    if (!wait_until_quiet() || first_failure_ ||
+        decode_region(read_area(layout_->header()).first<kHeaderSize>(), now) !=
+            SectorVerdict::kValid ||
+        now.header.file != header().file || now.header.cluster != header().cluster) {
+        return std::nullopt;
+    }
+    return now;
+}
+
+bool Session::write_region(const HeaderRegion& region, Extent part) {
+    encode_region(region, header_area());
+    queue(DiskOperation::kWriteHeader, part, header_area().subspan(part.offset, part.size));
+    cycles_to_header_ = 0;  // The next read shows it.
+    return wait_until_quiet() && !first_failure_;
+}
+
+/// The header is a sector that any member may write. Two that write it at once do no harm:
+/// - It is one sector, written whole (PROTOCOL 3), so it is always one of the two.
+/// - Its generation comes from a record, and so does what it says of the files: whoever writes
+///   this generation writes the same bytes.
+/// - It is read just before, and a newer one is left alone. One that was ordered long ago and lands
+///   late can bring an older generation back; whoever reads that there orders the newer one again
+///   while the file is in the set. Nobody needs the header to be safe: a majority of every former
+///   set holds, in H, a record that asks for the next one.
+bool Session::renew_header(const HeaderRegion& region) {
+    const std::optional<HeaderRegion> now = read_region();
+    if (first_failure_ || (!now && mailbox_.stop_at())) {
+        return false;
+    }
+    if (!now || now->header.generation >= region.header.generation) {
+        cycles_to_header_ = 0;
+        return true;  // Judged by the read of this cycle.
+    }
+    HeaderRegion next = region;
+    next.header.file = header().file;
+    next.hints = merged(now->hints, region.hints);
+    for (std::size_t i = 0; i < kFilesMax; ++i) {
+        if (now->header.table.at(i).in_use && !next.header.table.at(i).in_use) {
+            next.hints.at(i) = {};  // Out of the set: nobody has to find it.
+        }
+    }
+    return write_region(next, layout_->header());
+}
+
+/// On sectors of 512 bytes the header itself is not written. On larger ones it is the same sector:
+/// it goes back as it was read a moment ago.
+Status Session::write_hints(const PathHints& hints) {
+    CSS_CHECK(!ios_.busy());
+    first_failure_.reset();
+    std::optional<HeaderRegion> now = read_region();
+    if (now) {
+        now->hints = merged(now->hints, hints);
+        const std::size_t begin = layout_->sector_size() == kSectorSizeSmall ? kSectorSizeSmall : 0;
+        if (write_region(*now, Extent{begin, kHeaderSize - begin})) {
+            return Done{};
+        }
+    }
+    return first_failure_
+               ? *std::exchange(first_failure_, std::nullopt)
+               : Error{ErrorCode::kConflict,
+                       0,
+                       "the header of voting file " + options_.path + " is not valid any more"};
+}
+
+/// A file that was formatted anew meanwhile does not count any more.
 void Session::judge_header(CycleReport& report) {
     if (cycles_to_header_ != 0) {
         --cycles_to_header_;
         return;
     }
     cycles_to_header_ = kHeaderEvery - 1;
-    Header now;
+    HeaderRegion now;
     const SectorVerdict verdict =
-        decode_header(read_area(layout_->header()).first<kHeaderSize>(), now);
-    if (verdict == SectorVerdict::kValid && now == header_) {
+        decode_region(read_area(layout_->header()).first<kHeaderSize>(), now);
+    if (verdict == SectorVerdict::kValid && now.header.file == header().file &&
+        now.header.cluster == header().cluster) {
+        report.header_generation = now.header.generation;
+        report.region_changed = now != region_read_;
+        region_read_ = now;
         return;
     }
-    const bool same_file = verdict == SectorVerdict::kValid && now.file == header_.file &&
-                           now.cluster == header_.cluster;
-    if (!same_file) {
-        report.outcome = core::CycleOutcome::kReadFailed;
-        report.own_as_written = false;
-    }
+    report.outcome = core::CycleOutcome::kReadFailed;
+    report.own_as_written = false;
     report.must_close = true;
-    report.failure = Error{ErrorCode::kConflict,
-                           0,
-                           "the header of voting file " + options_.path +
-                               (verdict != SectorVerdict::kValid ? " is not valid any more"
-                                : same_file                      ? " was changed"
-                                            : " was replaced: the file was formatted anew")};
+    report.failure = Error{
+        ErrorCode::kConflict,
+        0,
+        "the header of voting file " + options_.path +
+            (verdict != SectorVerdict::kValid ? " is not valid any more"
+                                              : " was replaced: the file was formatted anew")};
 }
 
 CycleReport Session::failed(core::CycleOutcome outcome) {

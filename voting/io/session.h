@@ -36,6 +36,10 @@ struct SessionOptions {
 struct CycleReport {
     core::CycleOutcome outcome = core::CycleOutcome::kDone;
     bool own_as_written = false;
+    /// Of the header, if this cycle read it.
+    std::optional<std::uint64_t> header_generation = std::nullopt;
+    /// What stands before the slots is not what it was: see region().
+    bool region_changed = false;
     /// The first failure of it, for people.
     std::optional<Error> failure;
     /// Close the file after this cycle: the device is gone, or the header is another.
@@ -57,7 +61,8 @@ public:
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
-    [[nodiscard]] const Header& header() const { return header_; }
+    /// As read last.
+    [[nodiscard]] const HeaderRegion& region() const { return region_read_; }
 
     /// Tries to take the own slot (slot_lock.h).
     Result<LockOutcome> lock_own_slot();
@@ -66,8 +71,12 @@ public:
     void sleep(std::optional<Duration> limit) { pump(limit); }
 
     /// Carries the order out, waiting for the file as long as it takes. When the mailbox says stop
-    /// meanwhile, the report is worth nothing.
-    CycleReport run(core::CycleOrder order);
+    /// meanwhile, the report is worth nothing. `region` is what the order's header makes; it is
+    /// written if the file's own is older.
+    CycleReport run(core::CycleOrder order, const std::optional<HeaderRegion>& region);
+
+    /// Writes these hints beside those that stand there.
+    Status write_hints(const PathHints& hints);
 
     /// What the last successful cycle read.
     [[nodiscard]] std::span<const SlotView> views(unsigned slots) const;
@@ -83,6 +92,9 @@ private:
     void encode(core::CycleOrder& order);
     bool write(const core::CycleOrder& order);
     bool read(unsigned slots);
+    [[nodiscard]] std::optional<HeaderRegion> read_region();
+    bool write_region(const HeaderRegion& region, Extent part);
+    bool renew_header(const HeaderRegion& region);
     void judge_header(CycleReport& report);
     CycleReport failed(core::CycleOutcome outcome);
 
@@ -94,6 +106,8 @@ private:
     [[nodiscard]] std::span<std::byte> read_area(Extent extent) const;
     [[nodiscard]] std::span<std::byte> own_area() const;
     [[nodiscard]] std::span<std::byte> kill_area(std::size_t index) const;
+    [[nodiscard]] std::span<std::byte, kHeaderSize> header_area() const;
+    [[nodiscard]] const Header& header() const { return region_read_.header; }
 
     const SessionOptions options_;
     Mailbox& mailbox_;
@@ -105,7 +119,7 @@ private:
     bool bell_armed_ = false;
     std::optional<Error> first_failure_;
 
-    Header header_;
+    HeaderRegion region_read_;
     std::optional<Layout> layout_;
     std::optional<SlotTable> table_;
     unsigned cycles_to_header_ = 0;  ///< Cycles until the header is read again.

@@ -47,7 +47,9 @@ Lab::Lab(const LabOptions& options)
     : options_(options),
       directory_(make_scratch()),
       network_(options.nodes, options.networks),
-      disks_({options.disks, options.nodes, options.files, options.sector_size}, directory_) {
+      disks_(
+          {options.disks, options.nodes, options.files + options.spare_files, options.sector_size},
+          directory_) {
     for (unsigned node = 1; node <= options_.nodes; ++node) {
         nodes_.push_back(std::make_unique<Node>());
     }
@@ -89,6 +91,12 @@ std::string Lab::alert_log(unsigned node) const {
     return {std::istreambuf_iterator<char>{file}, {}};
 }
 
+std::vector<std::string> Lab::first_set(unsigned node) const {
+    std::vector<std::string> paths = disks_.paths(node);
+    paths.resize(options_.files);
+    return paths;
+}
+
 void Lab::write_configuration() {
     const std::string key = directory_ + "/cluster.key";
     must_run({CSS_E2E_CRSCTL, "create", "css", "key", key});
@@ -106,7 +114,7 @@ void Lab::write_configuration() {
                << "/nodes\nkey_file = " << key << "\nrun_dir = " << run_dir(node)
                << "\nlog_dir = " << node_dir(node)
                << "/log\nfence_action = " << options_.fence_action << '\n';
-        for (const std::string& path : disks_.paths(node)) {
+        for (const std::string& path : first_set(node)) {
             config << "voting_file = " << path << '\n';
         }
         config << options_.more_configuration;
@@ -124,7 +132,7 @@ void Lab::format() {
                 config::format_duration(options_.disktimeout),
                 "--reboottime",
                 config::format_duration(options_.reboottime)};
-    const std::vector<std::string>& paths = disks_.paths(1);
+    const std::vector<std::string> paths = first_set(1);
     words.insert(words.end(), paths.begin(), paths.end());
     must_run(words);
 }

@@ -19,6 +19,7 @@ struct LabOptions {
     unsigned nodes = 3;
     unsigned networks = 1;
     unsigned files = 3;
+    unsigned spare_files = 0;  ///< More disks, neither formatted nor in any configuration.
     DiskKind disks = DiskKind::kLoop;
     unsigned sector_size = 512;
     milliseconds misscount{2000};
@@ -50,6 +51,8 @@ public:
     [[nodiscard]] const std::string& directory() const { return directory_; }
     [[nodiscard]] std::string run_dir(unsigned node) const { return node_dir(node) + "/run"; }
     [[nodiscard]] std::string alert_log(unsigned node) const;
+    /// The node's paths to the voting files of the first set.
+    [[nodiscard]] std::vector<std::string> first_set(unsigned node) const;
     /// A line for a failed test: what every node thinks, and where the logs are.
     [[nodiscard]] std::string story();
     /// Leaves the directory with all logs in place when this object goes.

@@ -9,7 +9,7 @@
 #include "cssd/base/result.h"
 #include "voting/io/fd.h"
 
-namespace css::votefile {
+namespace css::voting {
 
 /// An open plain file or block device, for the offline tool: whole, plain, waiting I/O. Direct
 /// where the file system knows it, so that a device shared with other hosts is read from the
@@ -44,10 +44,10 @@ private:
     [[nodiscard]] Status probe();
 
     std::string path_;
-    voting::Fd fd_;
+    Fd fd_;
     Kind kind_ = Kind::kPlainFile;
     std::uint64_t size_ = 0;
     std::size_t sector_size_min_ = 0;
 };
 
-}  // namespace css::votefile
+}  // namespace css::voting

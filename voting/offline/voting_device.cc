@@ -1,4 +1,4 @@
-#include "tools/votefile/voting_device.h"
+#include "voting/offline/voting_device.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -14,12 +14,12 @@
 
 #include "voting/format/layout.h"
 
-namespace css::votefile {
+namespace css::voting {
 namespace {
 
 /// Direct I/O wants buffers aligned to the sector.
-constexpr std::size_t kAlignment = voting::kSectorSizeLarge;
-constexpr std::size_t kReadMax = voting::Layout{voting::kSectorSizeLarge}.file_size();
+constexpr std::size_t kAlignment = kSectorSizeLarge;
+constexpr std::size_t kReadMax = Layout{kSectorSizeLarge}.file_size();
 static_assert(kReadMax % kAlignment == 0);
 
 struct FreeMemory {
@@ -41,11 +41,11 @@ Error failed(const std::string& path, const std::string& what, int number) {
 }
 
 /// Opens with direct I/O, or without where the file system refuses that.
-voting::Fd open_direct(const std::string& path, int flags) {
+Fd open_direct(const std::string& path, int flags) {
     constexpr mode_t kOwnerOnly = 0600;
-    voting::Fd fd{::open(path.c_str(), flags | O_DIRECT | O_CLOEXEC | O_NOCTTY, kOwnerOnly)};
+    Fd fd{::open(path.c_str(), flags | O_DIRECT | O_CLOEXEC | O_NOCTTY, kOwnerOnly)};
     if (!fd.is_open() && errno == EINVAL) {
-        fd = voting::Fd{::open(path.c_str(), (flags & ~O_EXCL) | O_CLOEXEC | O_NOCTTY, kOwnerOnly)};
+        fd = Fd{::open(path.c_str(), (flags & ~O_EXCL) | O_CLOEXEC | O_NOCTTY, kOwnerOnly)};
     }
     return fd;
 }
@@ -61,10 +61,10 @@ std::size_t direct_unit_of_plain_file([[maybe_unused]] int fd) {
     struct statx info {};
     if (::statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) == 0 &&
         (info.stx_mask & STATX_DIOALIGN) != 0) {
-        return std::max<std::size_t>(info.stx_dio_offset_align, voting::kSectorSizeSmall);
+        return std::max<std::size_t>(info.stx_dio_offset_align, kSectorSizeSmall);
     }
 #endif
-    return voting::kSectorSizeSmall;
+    return kSectorSizeSmall;
 }
 
 }  // namespace
@@ -157,7 +157,7 @@ Result<std::vector<std::byte>> VotingDevice::read() const {
         }
         bytes.insert(bytes.end(), memory.get(), memory.get() + got);
         // The end: what is left is less than a unit of direct I/O, or nothing.
-        if (static_cast<std::size_t>(got) % voting::kSectorSizeSmall != 0 || got == 0) {
+        if (static_cast<std::size_t>(got) % kSectorSizeSmall != 0 || got == 0) {
             break;
         }
     }
@@ -199,4 +199,4 @@ Status VotingDevice::grow(std::uint64_t size) {
     return Done{};
 }
 
-}  // namespace css::votefile
+}  // namespace css::voting

@@ -1,10 +1,10 @@
-#include "tools/votefile/inspect.h"
+#include "voting/offline/inspect.h"
 
 #include <algorithm>
 
 #include "voting/format/slot_table.h"
 
-namespace css::votefile {
+namespace css::voting {
 
 Result<Inspected> inspect(const VotingDevice& device) {
     Result<std::vector<std::byte>> bytes = device.read();
@@ -14,24 +14,24 @@ Result<Inspected> inspect(const VotingDevice& device) {
     Inspected found;
     found.path = device.path();
     found.bytes = std::move(*bytes);
-    if (found.bytes.size() < voting::kHeaderSize) {
+    if (found.bytes.size() < kHeaderSize) {
         return Error{ErrorCode::kInvalid,
                      0,
                      found.path + " has " + std::to_string(found.bytes.size()) +
                          " bytes: too few for a voting file; make one with votefile create"};
     }
     const std::span<const std::byte> all{found.bytes};
-    found.header_verdict = voting::decode_header(all.first<voting::kHeaderSize>(), found.header);
+    found.header_verdict = decode_header(all.first<kHeaderSize>(), found.header);
     if (found.header_verdict != SectorVerdict::kValid) {
         return found;
     }
-    const voting::Layout layout{found.header.sector_size};
+    const Layout layout{found.header.sector_size};
     const auto there =
-        std::min<std::size_t>((all.size() - voting::kHeaderSize) / layout.slot_size(), kNodesMax);
+        std::min<std::size_t>((all.size() - kHeaderSize) / layout.slot_size(), kNodesMax);
     if (there > 0) {
         const auto slots = static_cast<unsigned>(there);
-        voting::SlotTable table{found.header.identity()};
-        table.update(all.subspan(voting::kHeaderSize, layout.slots(slots).size), slots);
+        SlotTable table{found.header.identity()};
+        table.update(all.subspan(kHeaderSize, layout.slots(slots).size), slots);
         const std::span<const SlotView> views = table.views(slots);
         found.slots.assign(views.begin(), views.end());
     }
@@ -53,4 +53,4 @@ bool is_used(const SlotView& slot) {
            slot.ballot.instance != Incarnation{} || slot.kill.victim != Unique{};
 }
 
-}  // namespace css::votefile
+}  // namespace css::voting

@@ -1,4 +1,4 @@
-#include "tools/votefile/in_use.h"
+#include "voting/offline/in_use.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -13,7 +13,7 @@
 
 #include "voting/format/layout.h"
 
-namespace css::votefile {
+namespace css::voting {
 namespace {
 
 namespace fs = std::filesystem;
@@ -64,17 +64,17 @@ std::string who_moved(const Inspected& before, const std::vector<std::byte>& now
     const auto differ =
         std::mismatch(before.bytes.begin(), before.bytes.end(), now.begin(), now.end());
     const auto at = static_cast<std::size_t>(differ.first - before.bytes.begin());
-    if (before.header_verdict != SectorVerdict::kValid || at < voting::kHeaderSize) {
+    if (before.header_verdict != SectorVerdict::kValid || at < kHeaderSize) {
         return "its contents change";
     }
-    const voting::Layout layout{before.header.sector_size};
-    return "the heartbeats of node " +
-           std::to_string((at - voting::kHeaderSize) / layout.slot_size() + 1) + " move";
+    const Layout layout{before.header.sector_size};
+    return "the heartbeats of node " + std::to_string((at - kHeaderSize) / layout.slot_size() + 1) +
+           " move";
 }
 
 }  // namespace
 
-Status lock_whole(const VotingDevice& device) {
+Status lock_whole(const VotingDevice& device, const std::string& advice) {
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
@@ -84,8 +84,7 @@ Status lock_whole(const VotingDevice& device) {
     if (errno == EAGAIN || errno == EACCES) {
         return Error{ErrorCode::kConflict,
                      0,
-                     device.path() + " is in use" + holder_of(device) +
-                         ": stop the cluster first; --force does not help"};
+                     device.path() + " is in use" + holder_of(device) + ": " + advice};
     }
     return Error{ErrorCode::kSystem,
                  errno,
@@ -110,4 +109,4 @@ Status check_still(std::span<const VotingDevice> devices, std::span<const Inspec
     return Done{};
 }
 
-}  // namespace css::votefile
+}  // namespace css::voting

@@ -5,21 +5,21 @@
 #include <vector>
 
 #include "cssd/base/result.h"
-#include "tools/votefile/voting_device.h"
 #include "voting/format/header.h"
 #include "voting/format/sectors.h"
+#include "voting/offline/voting_device.h"
 
-namespace css::votefile {
+namespace css::voting {
 
 /// Everything on one voting file, as one read showed it.
 struct Inspected {
     std::string path;
     SectorVerdict header_verdict = SectorVerdict::kNotRead;
-    voting::Header header;         ///< Only when the verdict is kValid, as are the slots.
+    Header header;                 ///< Only when the verdict is kValid, as are the slots.
     std::vector<SlotView> slots;   ///< All 64; slots[0] is node 1's. Fewer: the file is cut short.
     std::vector<std::byte> bytes;  ///< As read, for comparison.
 
-    [[nodiscard]] voting::HeaderAt header_at() const { return {path, header_verdict, header}; }
+    [[nodiscard]] HeaderAt header_at() const { return {path, header_verdict, header}; }
 };
 
 Result<Inspected> inspect(const std::string& path);
@@ -28,4 +28,4 @@ Result<Inspected> inspect(const VotingDevice& device);
 /// Whether there is something to show: written once, or not readable.
 [[nodiscard]] bool is_used(const SlotView& slot);
 
-}  // namespace css::votefile
+}  // namespace css::voting

@@ -1,0 +1,135 @@
+#include "tests/e2e/cluster_test.h"
+
+namespace css::e2e {
+namespace {
+
+/// The set of voting files changes while the cluster runs (PROTOCOL 7). On every node a client acts
+/// all the time; the fixture judges at the end that nobody acted who was not to.
+class VotingFiles : public ClusterTest {
+protected:
+    const std::string& disk(unsigned file) { return lab_->disks().paths(1).at(file - 1); }
+
+    static std::string added(const std::string& path) {
+        return "Now formatting voting disk: " + path +
+               ".\nCRS-4603: Successful addition of voting disk " + path + ".\n";
+    }
+    static std::string deleted(const std::string& path) {
+        return "CRS-4611: Successful deletion of voting disk " + path + ".\n";
+    }
+
+    void expect_done(unsigned node, const Words& words, const std::string& out) {
+        const Finished done = lab_->crsctl(node, words);
+        EXPECT_EQ(done.out, out);
+        EXPECT_EQ(done.status, 0) << done.err;
+    }
+    void expect_refused(unsigned node, const Words& words, const std::string& reason) {
+        const Finished done = lab_->crsctl(node, words);
+        EXPECT_NE(done.out.find(reason), std::string::npos) << done.out;
+        EXPECT_EQ(done.status, 1);
+    }
+
+    /// Sooner or later the node shows so many files, these among them, all online.
+    void expect_table(unsigned node, unsigned count, const std::vector<std::string>& paths) {
+        const Nanos deadline = boottime_now() + nanos(kPatience);
+        std::string table;
+        bool same = false;
+        while (!same && boottime_now() < deadline) {
+            table = lab_->crsctl(node, {"query", "css", "votedisk"}).out;
+            same = table.find("Located " + std::to_string(count) + " voting disk(s).") !=
+                   std::string::npos;
+            same = same && table.find("OFFLINE") == std::string::npos &&
+                   table.find("PENDING") == std::string::npos;
+            for (const std::string& path : paths) {
+                const auto at = table.find("(" + path + ")");
+                same = same && at != std::string::npos;
+            }
+            lab_->watch_for(milliseconds{50});
+        }
+        EXPECT_TRUE(same) << "node " << node << " shows\n" << table;
+    }
+    /// As the node shows it.
+    std::string fuid(unsigned node, const std::string& path) {
+        const std::string table = lab_->crsctl(node, {"query", "css", "votedisk"}).out;
+        constexpr std::size_t kFuidSize = 32;
+        const auto at = table.find(" (" + path + ")");
+        return at == std::string::npos ? "none" : table.substr(at - kFuidSize, kFuidSize);
+    }
+    void expect_all_act(Nanos since) {
+        for (const unsigned node : lab_->everybody()) {
+            expect_acts(node, since);
+        }
+        expect_nobody_evicted(since);
+    }
+};
+
+TEST_F(VotingFiles, ALostOneIsReplaced) {
+    Lab& lab = form({.spare_files = 1, .disks = DiskKind::kFreezable});
+    const Nanos begin = boottime_now();
+    lab.disks().freeze(2);
+    for (const unsigned node : lab.everybody()) {
+        ASSERT_TRUE(lab.wait_told(node, told("votedisk_offline"), begin)) << "node " << node;
+    }
+    expect_done(2,
+                {"replace", "css", "votedisk", disk(1), disk(3), disk(4)},
+                added(disk(4)) + deleted(disk(2)));
+    for (const unsigned node : lab.everybody()) {
+        expect_table(node, 3, {disk(1), disk(3), disk(4)});
+    }
+    // Another one may be lost now; the new one takes part in deciding.
+    const Nanos again = boottime_now();
+    lab.disks().freeze(1);
+    for (const unsigned node : lab.everybody()) {
+        ASSERT_TRUE(lab.wait_told(node, told("votedisk_offline"), again)) << "node " << node;
+    }
+    EXPECT_TRUE(lab.crsctl(3, {"set", "css", "disktimeout", "7"}).ok());
+    lab.disks().thaw(1);
+    lab.disks().thaw(2);
+    expect_all_act(begin);
+}
+
+TEST_F(VotingFiles, TwoAreAddedAndTwoDeleted) {
+    form({.spare_files = 2});
+    const Nanos begin = boottime_now();
+    expect_refused(1,
+                   {"add", "css", "votedisk", disk(4)},
+                   "This would leave 4 voting files: their count must be odd");
+    expect_refused(1,
+                   {"delete", "css", "votedisk", disk(1)},
+                   "This would leave 2 voting files: their count must be odd");
+    expect_refused(1, {"add", "css", "votedisk", disk(2), disk(4)}, "is a voting file");
+    expect_refused(1, {"delete", "css", "votedisk", "/dev/null"}, "/dev/null is no voting file");
+    expect_done(3, {"add", "css", "votedisk", disk(4), disk(5)}, added(disk(4)) + added(disk(5)));
+    for (const unsigned node : lab_->everybody()) {
+        expect_table(node, 5, {disk(4), disk(5)});
+    }
+    expect_done(1,
+                {"delete", "css", "votedisk", fuid(1, disk(4)), disk(1)},
+                deleted(disk(1)) + deleted(disk(4)));
+    for (const unsigned node : lab_->everybody()) {
+        expect_table(node, 3, {disk(5)});
+    }
+    expect_all_act(begin);
+}
+
+TEST_F(VotingFiles, DaemonsThatAreStartedWithTheOldPathsFindTheNewFiles) {
+    Lab& lab = form({.spare_files = 3, .disks = DiskKind::kPlain});
+    const Nanos begin = boottime_now();
+    expect_done(1,
+                {"replace", "css", "votedisk", disk(4), disk(5), disk(6)},
+                added(disk(4)) + added(disk(5)) + added(disk(6)) + deleted(disk(1)) +
+                    deleted(disk(2)) + deleted(disk(3)));
+    expect_all_act(begin);
+    EXPECT_TRUE(lab.crsctl(1, {"stop", "cluster", "-all"}).ok());
+    for (const unsigned node : lab.everybody()) {
+        ASSERT_TRUE(lab.wait_ended(node)) << "node " << node;
+    }
+    ASSERT_TRUE(lab.form());
+    for (const unsigned node : lab.everybody()) {
+        expect_table(node, 3, {disk(4), disk(5), disk(6)});
+        EXPECT_NE(lab.alert_log(node).find("add `voting_file = " + disk(4) + "`"),
+                  std::string::npos);
+    }
+}
+
+}  // namespace
+}  // namespace css::e2e
