@@ -157,7 +157,8 @@ private:
             wanted.patience = kPatience;
             voting::PathHints offer;
             for (std::size_t i = 0; i < paths_.size(); ++i) {
-                const auto place = parts.files.place_for(files_[i].file, record_.files | wanted.files);
+                const FileSet named = record_.files | wanted.files;
+                const auto place = parts.files.place_for(files_[i].file, named);
                 if (!place) {
                     return refused("There is no place left for " + paths_[i] + ".");
                 }
