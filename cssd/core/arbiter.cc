@@ -231,4 +231,13 @@ void Arbiter::Impl::on(const FenceConfirmed& input) {
     }
 }
 
+void Arbiter::Impl::on(const NodesChanged& input) {
+    CSS_CHECK(input.configured.contains(self_.node));
+    CSS_CHECK(input.slots_used <= options_.slots_max);
+    options_.configured = input.configured;
+    // Never fewer: what an instance reads in every cycle it has promised to go on reading.
+    options_.slots_used = std::max(options_.slots_used, input.slots_used);
+    datagram_due_ = true;
+}
+
 }  // namespace css::core

@@ -8,7 +8,8 @@
 
 namespace css::core {
 
-/// What an instance is told at its birth. Nothing here changes later, except by requests.
+/// What an instance is told at its birth. Nothing here changes later, except by requests and by
+/// NodesChanged.
 struct ArbiterOptions {
     NodeNumber self;
     NodeSet configured;       ///< Numbers in the nodes file, own included, deleted ones not.

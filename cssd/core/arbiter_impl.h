@@ -131,6 +131,7 @@ private:
     void on(const GuardianLost& input);
     void on(const ClientsGone& input);
     void on(const FenceConfirmed& input);
+    void on(const NodesChanged& input);
     void on(const OperatorRequest& input);
     void evaluate();
     void check_invariants() const;

@@ -72,6 +72,13 @@ struct FenceConfirmed {
     Instance victim;
 };
 
+/// The nodes file was read again, the same by all members (SOURCES 2.3). Nobody who is configured
+/// no more is a member.
+struct NodesChanged {
+    NodeSet configured;       ///< As in ArbiterOptions.
+    unsigned slots_used = 1;  ///< Likewise.
+};
+
 struct SetParameters {
     std::optional<std::chrono::milliseconds> misscount;
     std::optional<std::chrono::milliseconds> disktimeout;
@@ -118,6 +125,7 @@ using Input = std::variant<Tick,
                            GuardianLost,
                            ClientsGone,
                            FenceConfirmed,
+                           NodesChanged,
                            OperatorRequest>;
 
 // --------------------------------------------------------------------------------- outputs

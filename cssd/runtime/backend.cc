@@ -34,9 +34,9 @@ Backend::Backend(Parts parts) : parts_(std::move(parts)) {
 Names Backend::names() const {
     Names names;
     names.self = parts_.network.self();
-    const netbeat::NodesFile& nodes = parts_.network.nodes();
-    for (const NodeNumber n : nodes.configured()) {
-        names.nodes[n] = nodes.at(n).name;
+    const auto nodes = parts_.network.nodes();
+    for (const NodeNumber n : nodes->configured()) {
+        names.nodes[n] = nodes->at(n).name;
     }
     for (const VotingFiles::Row& row : parts_.files.rows()) {
         if (row.last_index) {
@@ -78,9 +78,9 @@ DaemonView Backend::view() {
     DaemonView view;
     view.now = When{boot_now(), std::chrono::system_clock::now()};
     view.names = names();
-    const netbeat::NodesFile& nodes = parts_.network.nodes();
-    for (const NodeNumber n : nodes.configured()) {
-        view.addresses[n] = without_port(netbeat::to_string(nodes.at(n).addresses.front()));
+    const auto nodes = parts_.network.nodes();
+    for (const NodeNumber n : nodes->configured()) {
+        view.addresses[n] = without_port(netbeat::to_string(nodes->at(n).addresses.front()));
     }
     {
         const std::lock_guard lock{mutex_};
@@ -162,6 +162,10 @@ void Backend::submit_without_core(const Request& request, const Completion& done
 
 void Backend::change_voting_files(const FileChange& change, Answered done) {
     parts_.file_changer.change(change, std::move(done));
+}
+
+void Backend::reload_nodes(Answered done) {
+    parts_.nodes_reload.reload(std::move(done));
 }
 
 void Backend::set_log_level(config::LogLevel level) {

@@ -12,6 +12,7 @@
 #include "cssd/runtime/groups.h"
 #include "cssd/runtime/log.h"
 #include "cssd/runtime/network.h"
+#include "cssd/runtime/nodes_reload.h"
 #include "cssd/runtime/requests.h"
 #include "cssd/runtime/story.h"
 #include "cssd/runtime/voting_files.h"
@@ -35,6 +36,7 @@ public:
         Requests& requests;
         FileChanger& file_changer;
         const Groups& groups;
+        NodesReload& nodes_reload;
         const Story& story;
         Log& log;
         /// Asked to leave before there is a core.
@@ -47,6 +49,7 @@ public:
     nlohmann::json groups() override;
     void submit(const Request& request, Completion done) override;
     void change_voting_files(const FileChange& change, Answered done) override;
+    void reload_nodes(Answered done) override;
     void set_log_level(config::LogLevel level) override;
     Status save_key(std::string_view key, std::string_view value) override;
 

@@ -30,6 +30,7 @@
 ///     ends
 ///     {"request":"enable"} {"request":"disable"}              start_mode, now and later
 ///     {"request":"set_log","level":"2"}
+///     {"request":"reload_nodes"}                              answered when all members have it
 ///     {"request":"set_critical","value":"yes"}
 ///     {"request":"change_votedisks","add":[PATH],"remove":[PATH or FUID],"replace":false}
 ///     answered with "formatted", "added" and "removed" when the new set alone counts everywhere
@@ -82,6 +83,9 @@ public:
     /// called once, from any thread, with the document that answers the client.
     using Answered = std::function<void(nlohmann::json)>;
     virtual void change_voting_files(const FileChange& change, Answered done) = 0;
+
+    /// All members read the nodes file again. `done` as above.
+    virtual void reload_nodes(Answered done) = 0;
 
     virtual void set_log_level(config::LogLevel level) = 0;
 

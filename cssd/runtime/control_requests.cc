@@ -208,6 +208,11 @@ Answer answer_change_votedisks(ControlBackend& backend, const json& request) {
     }};
 }
 
+Answer answer_reload_nodes(ControlBackend& backend, const json&) {
+    return AnswerWhenDone{
+        [&backend](ControlBackend::Answered done) { backend.reload_nodes(std::move(done)); }};
+}
+
 struct Handler {
     std::string_view name;
     Privilege needs;
@@ -228,6 +233,7 @@ constexpr std::array kHandlers{
     Handler{"disable", Privilege::kAdministrator, answer_disable},
     Handler{"set_log", Privilege::kAdministrator, answer_set_log},
     Handler{"change_votedisks", Privilege::kAdministrator, answer_change_votedisks},
+    Handler{"reload_nodes", Privilege::kAdministrator, answer_reload_nodes},
     Handler{"set_critical", Privilege::kAdministrator, answer_set_critical},
 };
 

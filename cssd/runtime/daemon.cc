@@ -27,6 +27,9 @@ Daemon::~Daemon() {
     if (network_ != nullptr) {
         network_->stop();
     }
+    if (nodes_reload_ != nullptr) {
+        nodes_reload_->stop();
+    }
     last_acts_.reset();
     teller_.reset();
     if (groups_ != nullptr) {
@@ -157,18 +160,12 @@ Daemon::End Daemon::begin_when_possible() {
 }
 
 Status Daemon::begin(const voting::Header& header) {
-    if (network_->nodes().slots_used() > header.slots_max) {
-        return Error{ErrorCode::kConflict,
-                     0,
-                     config_.nodes_file + " has " + std::to_string(network_->nodes().slots_used()) +
-                         " lines: the voting files have room for " +
-                         std::to_string(header.slots_max) + " nodes"};
+    if (const Status fits = check_slots(*network_->nodes(), header); !fits) {
+        return fits;
     }
     if (!network_->runs()) {
         const RealtimeScope realtime{config_.realtime_priority};
-        if (const Status started =
-                network_->start(header.cluster, core_, *groups_, *log_, *orders_);
-            !started) {
+        if (const Status started = start_network(header.cluster); !started) {
             return started.error();
         }
     }
@@ -178,11 +175,37 @@ Status Daemon::begin(const voting::Header& header) {
     return Done{};
 }
 
+Status Daemon::check_slots(const netbeat::NodesFile& nodes, const voting::Header& header) const {
+    if (nodes.slots_used() <= header.slots_max) {
+        return Done{};
+    }
+    return Error{ErrorCode::kConflict,
+                 0,
+                 config_.nodes_file + " has " + std::to_string(nodes.slots_used()) +
+                     " lines: the voting files have room for " + std::to_string(header.slots_max) +
+                     " nodes"};
+}
+
+Status Daemon::start_network(const ClusterGuid& cluster) {
+    return network_->start(cluster,
+                           core_,
+                           *log_,
+                           *orders_,
+                           [this](NodeNumber from, std::span<const std::byte> message) {
+                               if (is_nodes_message(message)) {
+                                   nodes_reload_->received(from, message);
+                               } else {
+                                   groups_->datagram(from, message);
+                               }
+                           });
+}
+
 core::ArbiterOptions Daemon::options_from(const voting::Header& header) const {
     core::ArbiterOptions options;
     options.self = network_->self();
-    options.configured = network_->nodes().configured();
-    options.slots_used = network_->nodes().slots_used();
+    const auto nodes = network_->nodes();
+    options.configured = nodes->configured();
+    options.slots_used = nodes->slots_used();
     options.slots_max = header.slots_max;
     options.genesis = voting::genesis_record(header);
     options.host = host_.host;
@@ -215,6 +238,7 @@ int Daemon::end(End over) {
     leaves_threads_behind_ = !file_changer_->stop();
     leaves_threads_behind_ = !files_->stop() || leaves_threads_behind_;
     network_->stop();
+    nodes_reload_->stop();
     last_acts_.reset();
     teller_.reset();
     groups_->stop();

@@ -86,8 +86,14 @@ private:
     End handle(const MainEvents::News& news);
     End handle_exit(const core::Exit& exit);
     void settle_files();
+    [[nodiscard]] NodesReload::Parts reload_parts();
+    [[nodiscard]] Status check_nodes(const netbeat::NodesFile& nodes);
+    [[nodiscard]] Status take_nodes(const netbeat::NodesFile& nodes);
     End begin_when_possible();
     Status begin(const voting::Header& header);
+    Status start_network(const ClusterGuid& cluster);
+    [[nodiscard]] Status check_slots(const netbeat::NodesFile& nodes,
+                                     const voting::Header& header) const;
     [[nodiscard]] core::ArbiterOptions options_from(const voting::Header& header) const;
     End fail(const std::string& why);
     void end_clients();
@@ -117,6 +123,7 @@ private:
     std::unique_ptr<Polling> polling_;
     std::unique_ptr<VotingFiles> files_;
     std::unique_ptr<FileChanger> file_changer_;
+    std::unique_ptr<NodesReload> nodes_reload_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<ControlServer> control_;
     std::unique_ptr<Teller> teller_;

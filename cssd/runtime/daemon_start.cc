@@ -134,7 +134,7 @@ Status Daemon::open_orders() {
     auto orders =
         guardian::OrdersWriter::create({.action = action_of(config_.fence_action),
                                         .node = network_->self(),
-                                        .node_name = network_->nodes().at(network_->self()).name,
+                                        .node_name = network_->nodes()->at(network_->self()).name,
                                         .fence_command = config_.fence_command,
                                         .drain_command = config_.drain_command,
                                         .run_dir = config_.run_dir,
@@ -223,6 +223,7 @@ Status Daemon::start_files() {
         .names = [this] { return backend_->names(); },
         .log = *log_});
     wiring_.groups = groups_.get();
+    nodes_reload_ = std::make_unique<NodesReload>(reload_parts());
     backend_ = std::make_unique<Backend>(
         Backend::Parts{.config = config_,
                        .network = *network_,
@@ -231,12 +232,55 @@ Status Daemon::start_files() {
                        .requests = requests_,
                        .file_changer = *file_changer_,
                        .groups = *groups_,
+                       .nodes_reload = *nodes_reload_,
                        .story = story_,
                        .log = *log_,
                        .leave_without_core = [this] {
                            events_->post([](MainEvents::News& news) { news.leave = true; });
                        }});
     backend_->set_realtime_priority(realtime.in_force());
+    return Done{};
+}
+
+NodesReload::Parts Daemon::reload_parts() {
+    NodesReload::Parts parts;
+    parts.path = config_.nodes_file;
+    parts.self = network_->self();
+    parts.send = [this](NodeNumber to, std::vector<std::byte> message) {
+        network_->post_message(to, std::move(message));
+    };
+    parts.members = [this] {
+        const std::optional<core::StatusView> status = core_.status();
+        return status ? status->newest.members : NodeSet{};
+    };
+    parts.current = [this] { return *network_->nodes(); };
+    parts.check = [this](const netbeat::NodesFile& nodes) { return check_nodes(nodes); };
+    parts.take = [this](const netbeat::NodesFile& nodes) { return take_nodes(nodes); };
+    parts.name = [this](NodeNumber n) { return backend_->names().node(n); };
+    return parts;
+}
+
+Status Daemon::check_nodes(const netbeat::NodesFile& nodes) {
+    const std::optional<voting::Header> header = files_->found();
+    const NodeNumber self = network_->self();
+    if (!nodes.configured().contains(self) || nodes.at(self) != network_->nodes()->at(self)) {
+        return Error{ErrorCode::kConflict,
+                     0,
+                     "the line of this node, number " + std::to_string(self.value()) +
+                         ", has changed in the nodes file: that needs a restart of this node"};
+    }
+    return header ? check_slots(nodes, *header) : Status{Done{}};
+}
+
+Status Daemon::take_nodes(const netbeat::NodesFile& nodes) {
+    if (const Status taken = network_->take(nodes); !taken) {
+        return taken;
+    }
+    static_cast<void>(core_.step(core::NodesChanged{nodes.configured(), nodes.slots_used()}));
+    log_->trace(config::LogLevel::kInfo,
+                "clssscReloadNodes",
+                "RCFG the nodes file was read again: " +
+                    std::to_string(nodes.configured().count()) + " nodes");
     return Done{};
 }
 
@@ -266,7 +310,8 @@ Status Daemon::start_service() {
     disk_monitor_ = std::make_unique<DiskMonitor>(*files_, *log_, names);
     wiring_.teller = teller_.get();
     wiring_.last_acts = last_acts_.get();
-    for (const Status& started : {teller_->start(), last_acts_->start(), disk_monitor_->start()}) {
+    for (const Status& started :
+         {teller_->start(), last_acts_->start(), disk_monitor_->start(), nodes_reload_->start()}) {
         if (!started) {
             return started.error();
         }

@@ -37,17 +37,40 @@ Result<std::unique_ptr<Network>> Network::bind(netbeat::NodesFile nodes,
 Network::Network(netbeat::NodesFile nodes,
                  netbeat::Key key,
                  std::unique_ptr<netbeat::Interconnect> interconnect)
-    : nodes_(std::move(nodes)), key_(std::move(key)), interconnect_(std::move(interconnect)) {}
+    : nodes_(std::make_shared<const netbeat::NodesFile>(std::move(nodes))),
+      key_(std::move(key)),
+      interconnect_(std::move(interconnect)) {}
 
 Network::~Network() {
     stop();
 }
 
+std::shared_ptr<const netbeat::NodesFile> Network::nodes() const {
+    const std::lock_guard lock{nodes_mutex_};
+    return nodes_;
+}
+
+Status Network::take(netbeat::NodesFile nodes) {
+    if (const Status taken = interconnect_->reload(nodes); !taken) {
+        return taken.error();
+    }
+    auto fresh = std::make_shared<const netbeat::NodesFile>(std::move(nodes));
+    const std::lock_guard lock{nodes_mutex_};
+    nodes_ = std::move(fresh);
+    return Done{};
+}
+
+void Network::post_message(NodeNumber to, std::vector<std::byte> message) {
+    if (sending_ != nullptr) {
+        static_cast<void>(sending_->post_message(to, std::move(message)));
+    }
+}
+
 Status Network::start(const ClusterGuid& cluster,
                       CoreHost& core,
-                      Groups& groups,
                       Log& log,
-                      guardian::OrdersWriter& orders) {
+                      guardian::OrdersWriter& orders,
+                      OnMessage on_message) {
     CSS_CHECK(!runs());
     sealer_.emplace(cluster, key_);
     sending_ = std::make_unique<netbeat::SendingThread>(
@@ -67,9 +90,7 @@ Status Network::start(const ClusterGuid& cluster,
                           " sequence " + std::to_string(heartbeat.sequence.value()));
         }
     };
-    calls.on_message = [&groups](NodeNumber from, std::span<const std::byte> message) {
-        groups.datagram(from, message);
-    };
+    calls.on_message = std::move(on_message);
     calls.on_refused = [&log](netbeat::DatagramVerdict verdict,
                               const netbeat::Address& from,
                               std::uint64_t count) {
@@ -96,9 +117,10 @@ void Network::stop() {
 
 std::vector<guardian::FarewellTarget> Network::targets() const {
     std::vector<guardian::FarewellTarget> all;
-    const auto& own = nodes_.at(self()).addresses;
-    for (const NodeNumber n : nodes_.configured() - NodeSet::of(self())) {
-        const auto& other = nodes_.at(n).addresses;
+    const auto nodes = this->nodes();
+    const auto& own = nodes->at(self()).addresses;
+    for (const NodeNumber n : nodes->configured() - NodeSet::of(self())) {
+        const auto& other = nodes->at(n).addresses;
         for (std::size_t i = 0; i < std::min(own.size(), other.size()); ++i) {
             const netbeat::SocketAddress from = netbeat::to_socket_address(own[i]);
             const netbeat::SocketAddress to = netbeat::to_socket_address(other[i]);

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -35,21 +38,24 @@ public:
     Network& operator=(Network&&) = delete;
 
     [[nodiscard]] NodeNumber self() const { return interconnect_->self(); }
-    [[nodiscard]] const netbeat::NodesFile& nodes() const { return nodes_; }
+    /// As read last.
+    [[nodiscard]] std::shared_ptr<const netbeat::NodesFile> nodes() const;
+    /// Takes a nodes file that was read again; kConflict, changing nothing: the own line differs.
+    Status take(netbeat::NodesFile nodes);
 
+    /// A message of another node that is no heartbeat; on the dispatch thread.
+    using OnMessage = std::function<void(NodeNumber, std::span<const std::byte>)>;
     /// Once. `orders`: where the guardians find what to say when this daemon is dead.
     Status start(const ClusterGuid& cluster,
                  CoreHost& core,
-                 Groups& groups,
                  Log& log,
-                 guardian::OrdersWriter& orders);
+                 guardian::OrdersWriter& orders,
+                 OnMessage on_message);
     [[nodiscard]] bool runs() const { return sending_ != nullptr; }
     /// Any thread, after start(); does not wait. The newest wins.
     void post(const netbeat::Heartbeat& heartbeat) { sending_->post(heartbeat); }
-    /// A message to one node; the same, but it may be lost.
-    void post_message(NodeNumber to, std::vector<std::byte> message) {
-        static_cast<void>(sending_->post_message(to, std::move(message)));
-    }
+    /// Any thread; does not wait. It may be lost; before start() it is.
+    void post_message(NodeNumber to, std::vector<std::byte> message);
     /// Sends what was posted last, then ends both threads.
     void stop();
 
@@ -61,7 +67,8 @@ private:
     void leave_farewells(guardian::OrdersWriter& orders, const netbeat::Heartbeat& sent);
     [[nodiscard]] std::vector<guardian::FarewellTarget> targets() const;
 
-    const netbeat::NodesFile nodes_;
+    mutable std::mutex nodes_mutex_;  ///< Guards the pointer.
+    std::shared_ptr<const netbeat::NodesFile> nodes_;
     const netbeat::Key key_;
     const std::unique_ptr<netbeat::Interconnect> interconnect_;
     std::optional<netbeat::Sealer> sealer_;

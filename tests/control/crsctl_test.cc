@@ -387,7 +387,7 @@ TEST_F(CrsctlTest, ModesLogsAndAttributes) {
               (std::pair<std::string, std::string>{"start_mode", "enabled"}));
 }
 
-TEST_F(CrsctlTest, EvictAndWhatThisVersionDoesNotHave) {
+TEST_F(CrsctlTest, EvictVotingFilesAndNodes) {
     expect("evict css node n9",
            1,
            "Node 'n9' is not in the nodes file.\n"
@@ -397,15 +397,18 @@ TEST_F(CrsctlTest, EvictAndWhatThisVersionDoesNotHave) {
            1,
            "The node is not a member of the cluster.\n"
            "CRS-4000: Command Evict failed, or completed with errors.\n");
-    for (const auto* const arguments : {"add css votedisk /v4",
-                                        "delete css votedisk /v1",
-                                        "replace css votedisk /v4",
-                                        "reload css nodes"}) {
-        const Outcome outcome = crsctl(arguments);
-        EXPECT_EQ(outcome.exit_code, 1);
-        EXPECT_THAT(outcome.out, StartsWith("This version "));
-        EXPECT_THAT(outcome.out, EndsWith("failed, or completed with errors.\n"));
+    expect("add css votedisk /v4",
+           0,
+           "Now formatting voting disk: /v4.\n"
+           "CRS-4603: Successful addition of voting disk /v4.\n");
+    expect("delete css votedisk /v1", 0, "CRS-4611: Successful deletion of voting disk /v1.\n");
+    expect("reload css nodes", 0, "The nodes file was read again on all members: 3 nodes.\n");
+    for (const auto* const verb : {"add", "delete", "replace"}) {
+        const Outcome outcome = crsctl(std::string{verb} + " css votedisk");
+        EXPECT_EQ(outcome.exit_code, 2);
+        EXPECT_THAT(outcome.err, HasSubstr("give at least one voting file"));
     }
+    EXPECT_EQ(crsctl("reload css nodes now").exit_code, 2);
 }
 
 TEST_F(CrsctlTest, StopWaitsForTheEndOfTheDaemon) {

@@ -86,6 +86,7 @@ public:
               {"added", change.add},
               {"removed", change.replace ? std::vector<std::string>{"/v1"} : change.remove}});
     }
+    void reload_nodes(Answered done) override { done({{"ok", true}, {"nodes", 3}}); }
     void set_log_level(config::LogLevel level) override {
         const std::lock_guard lock{mutex_};
         view_.log_level = level;

@@ -87,9 +87,7 @@ void Cluster::at(Instant when, std::function<void()> act) {
 void Cluster::start(NodeNumber n) {
     core::ArbiterOptions o;
     o.self = n;
-    for (unsigned i = 1; i <= options_.nodes; ++i) {
-        o.configured.insert(NodeNumber{i});
-    }
+    o.configured = configured(n);
     o.slots_used = options_.nodes;
     o.slots_max = options_.nodes;
     o.genesis.parameters = options_.parameters;
@@ -117,6 +115,20 @@ void Cluster::start(NodeNumber n) {
     for (const FileIndex f : header.in_use) {
         open_file(n, f);
     }
+}
+
+NodeSet Cluster::configured(NodeNumber n) const {
+    NodeSet nodes = NodeSet::of(n);
+    for (unsigned i = 1; i <= (options_.configured != 0 ? options_.configured : options_.nodes);
+         ++i) {
+        nodes.insert(NodeNumber{i});
+    }
+    return nodes;
+}
+
+void Cluster::reload(NodeNumber n, unsigned configured) {
+    options_.configured = configured;
+    step(n, core::NodesChanged{this->configured(n), options_.nodes});
 }
 
 void Cluster::crash(NodeNumber n) {

@@ -19,6 +19,7 @@ class Cluster {
 public:
     struct Options {
         unsigned nodes = 3;
+        unsigned configured = 0;  ///< Nodes 1 to this in everybody's nodes file; 0: all.
         unsigned files = 3;
         Parameters parameters;
         /// So long the fence command takes until it confirms; nothing: there is none.
@@ -41,6 +42,8 @@ public:
     void unhang(NodeNumber n, unsigned file);
     void request(NodeNumber n, const core::OperatorRequest& r);
     void lose_guardian(NodeNumber n);  ///< The daemon finds that one of the two is missing.
+    /// The daemon has read its nodes file again, which has the nodes 1 to `configured` now.
+    void reload(NodeNumber n, unsigned configured);
     /// A voting file is formatted at place `file`, not yet named by any record, and opened by
     /// `nodes`, as their shells do when they hear of it.
     void add_file(unsigned file, NodeSet nodes);
@@ -82,6 +85,7 @@ private:
     };
 
     void at(Instant when, std::function<void()> act);
+    [[nodiscard]] NodeSet configured(NodeNumber n) const;
     [[nodiscard]] FileImage formatted() const;
     [[nodiscard]] const core::HeaderOrder& newest_header() const;
     void open_file(NodeNumber n, FileIndex file);

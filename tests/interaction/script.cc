@@ -62,6 +62,8 @@ void Teller::cluster(std::istringstream& words) {
         const std::chrono::milliseconds ms{value};
         if (key == "nodes") {
             o.nodes = static_cast<unsigned>(value);
+        } else if (key == "configured") {
+            o.configured = static_cast<unsigned>(value);
         } else if (key == "files") {
             o.files = static_cast<unsigned>(value);
         } else if (key == "misscount") {
@@ -174,6 +176,11 @@ void Teller::command(const std::string& line) {
              c().request(n, core::OperatorRequest{++request_, core::SetStandby{on != 0}});
          }},
         {"set", [&] { set(words); }},
+        {"reload",
+         [&] {
+             const unsigned configured = node(words).value();
+             each(words, [this, configured](NodeNumber n) { c().reload(n, configured); });
+         }},
         {"add-file",
          [&] {
              const unsigned file = node(words).value();

@@ -30,12 +30,14 @@ TEST(PathHints, ComeBackTheSame) {
     HeaderRegion back;
     ASSERT_EQ(decode_region(bytes, back), SectorVerdict::kValid);
     EXPECT_EQ(back, region);
+    EXPECT_TRUE(are_path_hints_readable(bytes));
 }
 
 TEST(PathHints, AHeaderWithoutThemHasNone) {
     Region bytes{};
     encode_header(full_region().header, bytes);
     EXPECT_EQ(decode_path_hints(bytes), PathHints{});
+    EXPECT_TRUE(are_path_hints_readable(bytes));
 }
 
 /// A damaged byte costs the hints of its own sector and nothing else: never the header.
@@ -46,6 +48,7 @@ TEST(PathHints, DamageCostsThreePlacesAtMost) {
     for (std::size_t at = 512; at < kHeaderSize; at += 7) {
         Region bytes = good;
         bytes[at] ^= std::byte{0x10};
+        EXPECT_FALSE(are_path_hints_readable(bytes)) << at;
         HeaderRegion back;
         ASSERT_EQ(decode_region(bytes, back), SectorVerdict::kValid);
         EXPECT_EQ(back.header, region.header);

@@ -89,13 +89,16 @@ Exit create_key(const Invocation& invocation) {
     return Exit::kDone;
 }
 
-Exit refuse_reload(const Invocation& invocation) {
+Exit reload_nodes(const Invocation& invocation) {
     if (!invocation.words.empty()) {
         return takes_nothing(invocation);
     }
-    return fail(invocation,
-                "This version reads the nodes file at start only: restart the daemons one after "
-                "the other.");
+    const Reply reply = change(invocation, {{"request", "reload_nodes"}});
+    if (reply.good()) {
+        say("The nodes file was read again on all members: " + text_at(reply.answer, "/nodes") +
+            " nodes.");
+    }
+    return reply.exit;
 }
 
 }  // namespace css::crsctl

@@ -99,7 +99,6 @@ Exit create_key(const Invocation& invocation);
 Exit add_votedisk(const Invocation& invocation);
 Exit delete_votedisk(const Invocation& invocation);
 Exit replace_votedisk(const Invocation& invocation);
-/// Commands that this version does not have.
-Exit refuse_reload(const Invocation& invocation);
+Exit reload_nodes(const Invocation& invocation);
 
 }  // namespace css::crsctl

@@ -35,7 +35,7 @@ constexpr std::array kCommands{
     Command{"add css votedisk", "PATH...", add_votedisk},
     Command{"delete css votedisk", "FUID|PATH...", delete_votedisk},
     Command{"replace css votedisk", "PATH...", replace_votedisk},
-    Command{"reload css nodes", "", refuse_reload},
+    Command{"reload css nodes", "", reload_nodes},
     Command{"create css key", "FILE", create_key},
 };
 

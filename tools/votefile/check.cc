@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <span>
 
 #include "tools/votefile/options.h"
 #include "voting/format/codec.h"
@@ -54,6 +55,10 @@ voting::HeaderAt check_file(const std::string& path, Findings& findings) {
         findings.add(path + ": no valid voting file header (" +
                      voting::name_of(found->header_verdict) + ")");
     } else {
+        const auto region = std::span{found->bytes}.first<voting::kHeaderSize>();
+        if (!voting::are_path_hints_readable(region)) {
+            findings.add(path + ": the path hints behind the header are damaged");
+        }
         check_slots(*found, findings);
     }
     return found->header_at();

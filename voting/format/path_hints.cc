@@ -16,8 +16,19 @@ static_assert(kFilesMax % kEntriesInSector == 0);
 static_assert(kEntriesInSector * kEntrySize <= kChecksumOffset);
 static_assert((1 + kSectors) * kSectorSizeSmall <= kHeaderSize);
 
+using Sector = std::span<const std::byte, kSectorSizeSmall>;
+
 constexpr std::size_t sector_at(std::size_t sector) {
     return (1 + sector) * kSectorSizeSmall;  // The first one is the header's.
+}
+
+Sector sector_of(std::span<const std::byte, kHeaderSize> region, std::size_t sector) {
+    return region.subspan(sector_at(sector)).first<kSectorSizeSmall>();
+}
+
+bool is_right(Sector sector) {
+    FieldReader checksum{sector.subspan(kChecksumOffset)};
+    return checksum.get<std::uint32_t>() == crc32c(sector.first(kChecksumOffset));
 }
 
 void put(const PathHint& hint, FieldWriter& to) {
@@ -64,12 +75,21 @@ void encode_path_hints(const PathHints& hints, std::span<std::byte, kHeaderSize>
     }
 }
 
+bool are_path_hints_readable(std::span<const std::byte, kHeaderSize> region) {
+    for (std::size_t s = 0; s < kSectors; ++s) {
+        const Sector sector = sector_of(region, s);
+        if (!is_right(sector) && !all_zero(sector)) {
+            return false;
+        }
+    }
+    return all_zero(region.subspan(sector_at(kSectors)));
+}
+
 PathHints decode_path_hints(std::span<const std::byte, kHeaderSize> region) {
     PathHints hints;
     for (std::size_t s = 0; s < kSectors; ++s) {
-        const auto sector = std::span{region}.subspan(sector_at(s), kSectorSizeSmall);
-        FieldReader checksum{sector.subspan(kChecksumOffset)};
-        if (checksum.get<std::uint32_t>() != crc32c(sector.first(kChecksumOffset))) {
+        const Sector sector = sector_of(region, s);
+        if (!is_right(sector)) {
             continue;
         }
         FieldReader from{sector.first(kChecksumOffset)};

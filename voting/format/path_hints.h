@@ -30,6 +30,8 @@ using PathHints = std::array<PathHint, kFilesMax>;
 /// They stand behind the header, in the rest of its kHeaderSize bytes, in sectors with a checksum
 /// of their own each. `region` begins with the header, which is left alone.
 void encode_path_hints(const PathHints& hints, std::span<std::byte, kHeaderSize> region);
+/// Whether each sector of them has the checksum that it should, or was never written.
+[[nodiscard]] bool are_path_hints_readable(std::span<const std::byte, kHeaderSize> region);
 /// What is unreadable counts as unknown.
 [[nodiscard]] PathHints decode_path_hints(std::span<const std::byte, kHeaderSize> region);
 

@@ -100,17 +100,12 @@ std::vector<std::string> Lab::first_set(unsigned node) const {
 void Lab::write_configuration() {
     const std::string key = directory_ + "/cluster.key";
     must_run({CSS_E2E_CRSCTL, "create", "css", "key", key});
-    std::ofstream nodes{directory_ + "/nodes"};
     for (unsigned node = 1; node <= options_.nodes; ++node) {
-        nodes << node_name(node);
-        for (unsigned k = 1; k <= options_.networks; ++k) {
-            nodes << ' ' << network_.address(node, k);
-        }
-        nodes << '\n';
         CSS_CHECK(::mkdir(node_dir(node).c_str(), 0755) == 0);
         CSS_CHECK(::mkdir(run_dir(node).c_str(), 0755) == 0);
+        write_nodes_file(node, options_.nodes);
         std::ofstream config{node_dir(node) + "/cssd.conf"};
-        config << "cluster_name = " << kClusterName << "\nnodes_file = " << directory_
+        config << "cluster_name = " << kClusterName << "\nnodes_file = " << node_dir(node)
                << "/nodes\nkey_file = " << key << "\nrun_dir = " << run_dir(node)
                << "\nlog_dir = " << node_dir(node)
                << "/log\nfence_action = " << options_.fence_action << '\n';
@@ -118,6 +113,17 @@ void Lab::write_configuration() {
             config << "voting_file = " << path << '\n';
         }
         config << options_.more_configuration;
+    }
+}
+
+void Lab::write_nodes_file(unsigned node, unsigned listed) const {
+    std::ofstream nodes{node_dir(node) + "/nodes"};
+    for (unsigned other = 1; other <= listed; ++other) {
+        nodes << node_name(other);
+        for (unsigned k = 1; k <= options_.networks; ++k) {
+            nodes << ' ' << network_.address(other, k);
+        }
+        nodes << '\n';
     }
 }
 

@@ -53,6 +53,8 @@ public:
     [[nodiscard]] std::string alert_log(unsigned node) const;
     /// The node's paths to the voting files of the first set.
     [[nodiscard]] std::vector<std::string> first_set(unsigned node) const;
+    /// The node's own nodes file has the nodes 1 to `listed`. At first it has all.
+    void write_nodes_file(unsigned node, unsigned listed) const;
     /// A line for a failed test: what every node thinks, and where the logs are.
     [[nodiscard]] std::string story();
     /// Leaves the directory with all logs in place when this object goes.
