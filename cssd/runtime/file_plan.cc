@@ -163,9 +163,12 @@ private:
         }
     }
 
+    /// A configured path that held the file last is where it is, also while it cannot be read: a
+    /// node whose own way to a file is lost is not to reach it by another node's path.
     [[nodiscard]] bool found(FileTag tag) const {
         return std::any_of(files_.begin(), files_.end(), [tag](const FileSeen& file) {
-            return readable(file) && voting::tag_of(file.at.header.file) == tag;
+            return (readable(file) || file.configured) &&
+                   voting::tag_of(file.at.header.file) == tag;
         });
     }
 

@@ -9,9 +9,16 @@ class VotingFiles : public ClusterTest {
 protected:
     const std::string& disk(unsigned file) { return lab_->disks().paths(1).at(file - 1); }
 
-    static std::string added(const std::string& path) {
-        return "Now formatting voting disk: " + path +
-               ".\nCRS-4603: Successful addition of voting disk " + path + ".\n";
+    /// All are formatted before the set changes.
+    static std::string added(const std::vector<std::string>& paths) {
+        std::string text;
+        for (const std::string& path : paths) {
+            text += "Now formatting voting disk: " + path + ".\n";
+        }
+        for (const std::string& path : paths) {
+            text += "CRS-4603: Successful addition of voting disk " + path + ".\n";
+        }
+        return text;
     }
     static std::string deleted(const std::string& path) {
         return "CRS-4611: Successful deletion of voting disk " + path + ".\n";
@@ -71,7 +78,7 @@ TEST_F(VotingFiles, ALostOneIsReplaced) {
     }
     expect_done(2,
                 {"replace", "css", "votedisk", disk(1), disk(3), disk(4)},
-                added(disk(4)) + deleted(disk(2)));
+                added({disk(4)}) + deleted(disk(2)));
     for (const unsigned node : lab.everybody()) {
         expect_table(node, 3, {disk(1), disk(3), disk(4)});
     }
@@ -98,7 +105,7 @@ TEST_F(VotingFiles, TwoAreAddedAndTwoDeleted) {
                    "This would leave 2 voting files: their count must be odd");
     expect_refused(1, {"add", "css", "votedisk", disk(2), disk(4)}, "is a voting file");
     expect_refused(1, {"delete", "css", "votedisk", "/dev/null"}, "/dev/null is no voting file");
-    expect_done(3, {"add", "css", "votedisk", disk(4), disk(5)}, added(disk(4)) + added(disk(5)));
+    expect_done(3, {"add", "css", "votedisk", disk(4), disk(5)}, added({disk(4), disk(5)}));
     for (const unsigned node : lab_->everybody()) {
         expect_table(node, 5, {disk(4), disk(5)});
     }
@@ -116,8 +123,8 @@ TEST_F(VotingFiles, DaemonsThatAreStartedWithTheOldPathsFindTheNewFiles) {
     const Nanos begin = boottime_now();
     expect_done(1,
                 {"replace", "css", "votedisk", disk(4), disk(5), disk(6)},
-                added(disk(4)) + added(disk(5)) + added(disk(6)) + deleted(disk(1)) +
-                    deleted(disk(2)) + deleted(disk(3)));
+                added({disk(4), disk(5), disk(6)}) + deleted(disk(1)) + deleted(disk(2)) +
+                    deleted(disk(3)));
     expect_all_act(begin);
     EXPECT_TRUE(lab.crsctl(1, {"stop", "cluster", "-all"}).ok());
     for (const unsigned node : lab.everybody()) {

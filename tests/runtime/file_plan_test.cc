@@ -77,6 +77,15 @@ TEST(FilePlan, AFileThatNoPathIsKnownForIsMissing) {
     EXPECT_EQ(p.missing[0].path, "");
 }
 
+TEST(FilePlan, ALostPathOfTheConfigurationIsNotLookedForElsewhere) {
+    std::vector<FileSeen> files = first_set();
+    files[0].hints[2] = {uid(3), "/another/way/to/v3"};
+    files[2].at.verdict = SectorVerdict::kNotRead;
+    EXPECT_TRUE(plan(files).missing.empty());
+    files[2].configured = false;  // A learned one may have another path by now.
+    EXPECT_EQ(plan(files).missing.size(), 1U);
+}
+
 TEST(FilePlan, AHintSaysWhereItIs) {
     std::vector<FileSeen> files = first_set();
     files.pop_back();
