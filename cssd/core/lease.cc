@@ -113,10 +113,10 @@ void Arbiter::Impl::tell_guardians() {
 }
 
 void Arbiter::Impl::stop(StopReason reason, NodeNumber by) {
-    const bool by_number = reason == StopReason::kReplaced || reason == StopReason::kSlotTaken;
     if ((mutated(Mutation::kDroppedGoesOn) && reason == StopReason::kEvicted) ||
         (mutated(Mutation::kKilledGoesOn) && reason == StopReason::kKilled) ||
-        (mutated(Mutation::kReplacedGoesOn) && by_number) ||
+        (mutated(Mutation::kReplacedGoesOn) &&
+         (reason == StopReason::kReplaced || reason == StopReason::kSlotTaken)) ||
         (mutated(Mutation::kUnguardedGoesOn) && reason == StopReason::kGuardianLost)) {
         return;
     }

@@ -11,18 +11,17 @@ namespace css::runtime {
 namespace {
 
 using config::LogLevel;
-using group::Result;
 
-int errno_of(Result result) {
+int errno_of(group::Result result) {
     switch (result) {
-        case Result::kDone: return 0;
-        case Result::kBusy: return -EAGAIN;
-        case Result::kInvalid: return -EINVAL;
-        case Result::kNotMember: return -ENOENT;
-        case Result::kExists: return -EALREADY;
-        case Result::kNotPermitted: return -EACCES;
-        case Result::kFull: return -ENOSPC;
-        case Result::kUnknown: return -ECANCELED;
+        case group::Result::kDone: return 0;
+        case group::Result::kBusy: return -EAGAIN;
+        case group::Result::kInvalid: return -EINVAL;
+        case group::Result::kNotMember: return -ENOENT;
+        case group::Result::kExists: return -EALREADY;
+        case group::Result::kNotPermitted: return -EACCES;
+        case group::Result::kFull: return -ENOSPC;
+        case group::Result::kUnknown: return -ECANCELED;
     }
     return -EINVAL;
 }
