@@ -32,6 +32,22 @@ std::uint64_t random_id() {
 
 }  // namespace
 
+struct NodesReload::Round {
+    ControlBackend::Answered done;
+    std::uint64_t id = 0;
+    netbeat::NodesFile file;
+    bool taking = false;  ///< All have the same file: they are told to take it in.
+    NodeSet waits_for;
+    Instant said_at = kNever;
+    Instant deadline;
+};
+
+NodesReload::NodesReload(Parts parts) : parts_(std::move(parts)) {}
+
+NodesReload::~NodesReload() {
+    stop();
+}
+
 void NodesReload::stop() {
     {
         const std::lock_guard lock{mutex_};
@@ -105,7 +121,7 @@ void NodesReload::begin(const Wanted& wanted) {
         wanted.done(outcome(core::RequestResult::kBusy));
         return;
     }
-    round_.emplace();
+    round_ = std::make_unique<Round>();
     round_->done = wanted.done;
     const NodeSet members = parts_.members();
     if (!members.contains(parts_.self)) {
@@ -158,7 +174,7 @@ void NodesReload::go_on() {
         return;
     }
     if (round_->taking) {
-        const auto done = std::exchange(round_, std::nullopt)->done;
+        const auto done = std::exchange(round_, nullptr)->done;
         done({{"ok", true}, {"nodes", parts_.current().configured().count()}});
         return;
     }
@@ -193,7 +209,7 @@ void NodesReload::look_at_time() {
 }
 
 void NodesReload::refuse(const std::string& why) {
-    const auto done = std::exchange(round_, std::nullopt)->done;
+    const auto done = std::exchange(round_, nullptr)->done;
     done(refusal(why));
 }
 

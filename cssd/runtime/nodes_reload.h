@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -41,8 +40,8 @@ public:
         std::function<Status(const netbeat::NodesFile&)> take;
         std::function<std::string(NodeNumber)> name;
     };
-    explicit NodesReload(Parts parts) : parts_(std::move(parts)) {}
-    ~NodesReload() { stop(); }
+    explicit NodesReload(Parts parts);
+    ~NodesReload();
     NodesReload(const NodesReload&) = delete;
     NodesReload& operator=(const NodesReload&) = delete;
     NodesReload(NodesReload&&) = delete;
@@ -68,15 +67,7 @@ private:
     using Item = std::variant<Received, Wanted>;
 
     /// What this node was asked for and has not answered yet.
-    struct Round {
-        ControlBackend::Answered done;
-        std::uint64_t id = 0;
-        netbeat::NodesFile file;
-        bool taking = false;  ///< All have the same file: they are told to take it in.
-        NodeSet waits_for;
-        Instant said_at = kNever;
-        Instant deadline;
-    };
+    struct Round;
 
     /// False: it is not taken.
     bool put(Item item);
@@ -98,7 +89,7 @@ private:
     ShellThread thread_;
 
     // Of the thread.
-    std::optional<Round> round_;
+    std::unique_ptr<Round> round_;
 };
 
 }  // namespace css::runtime

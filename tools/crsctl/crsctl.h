@@ -73,6 +73,10 @@ std::int64_t number_at(const nlohmann::json& document, std::string_view pointer)
 /// The list itself; empty when there is none.
 nlohmann::json array_at(const nlohmann::json& document, std::string_view pointer);
 
+/// Columns of a table: blanks behind or before the text, up to the width.
+std::string padded(std::string text, std::size_t width);
+std::string right(const std::string& text, std::size_t width);
+
 // ------------------------------------------------------------------------------ commands
 
 Exit get_css(const Invocation& invocation);

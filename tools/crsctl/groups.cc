@@ -1,20 +1,9 @@
-#include <algorithm>
-
 #include "tools/crsctl/crsctl.h"
 
 namespace css::crsctl {
 namespace {
 
 using nlohmann::json;
-
-std::string padded(std::string text, std::size_t width) {
-    text.resize(std::max(width, text.size()), ' ');
-    return text;
-}
-
-std::string right(const std::string& text, std::size_t width) {
-    return std::string(width > text.size() ? width - text.size() : 0, ' ') + text;
-}
 
 /// One line of the table of a group's members.
 std::string line(const std::string& member,

@@ -9,15 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string padded(std::string text, std::size_t width) {
-    text.resize(std::max(width, text.size()), ' ');
-    return text;
-}
-
-std::string right(const std::string& text, std::size_t width) {
-    return std::string(width > text.size() ? width - text.size() : 0, ' ') + text;
-}
-
 /// `26.412`.
 std::string seconds(std::int64_t millis) {
     std::string fraction = std::to_string(millis % 1000);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <chrono>
@@ -87,6 +88,15 @@ Exit change_and_say(const Invocation& invocation, const json& request, std::stri
         say(line);
     }
     return reply.exit;
+}
+
+std::string padded(std::string text, std::size_t width) {
+    text.resize(std::max(width, text.size()), ' ');
+    return text;
+}
+
+std::string right(const std::string& text, std::size_t width) {
+    return std::string(width > text.size() ? width - text.size() : 0, ' ') + text;
 }
 
 std::string text_at(const json& document, std::string_view pointer) {
