@@ -33,6 +33,7 @@ protected:
         client::LeasePageWriter page = client::LeasePageWriter::create().value();
         std::unique_ptr<runtime::Groups> groups;
         std::unique_ptr<client::ClientServer> server;
+        std::atomic<client::ClientServer*> serves = nullptr;  ///< For the server's own thread.
     };
 
     ThreeNodes() : directory_("/tmp/css-groups-" + std::to_string(getpid())) {
@@ -72,14 +73,15 @@ protected:
         options.run_dir = run_dir(n);
         options.page_fd = node.page.reader_fd();
         options.enlist = [this, n](std::uint64_t client, int) {
-            at(n).server->enlisted(client, true);
+            at(n).serves.load()->enlisted(client, true);
         };
         options.enlist_cgroup = [this, n](std::uint64_t client, int, client::CgroupKind) {
-            at(n).server->enlisted(client, true);
+            at(n).serves.load()->enlisted(client, true);
         };
         options.dismiss = [](std::uint64_t) {};
         options.groups = node.groups->calls();
         node.server = client::ClientServer::start(std::move(options)).value();
+        node.serves = node.server.get();
         ASSERT_TRUE(node.groups->start(*node.server));
     }
     /// A record of these members is complete, and they hear of it.
@@ -324,7 +326,7 @@ TEST_F(ThreeNodes, TheEndOfAnInstanceAnswersWhoeverWaits) {
     complete({1, 2});
     css_t* css = connect(1);
     ASSERT_EQ(css_register_self(css), 0);
-    int status = 0;
+    std::atomic<int> status = 0;
     std::thread waiter{[&] { status = css_group_join(css, "g", nullptr, 0, nullptr, kMinute); }};
     // Until it is seen to wait there is nothing to answer; ended again and again it will be.
     std::thread ender{[&] {
