@@ -4,7 +4,7 @@
 
 #include "tests/e2e/bench/table.h"
 
-/// css_bench failover [RUNS] | fencing [RUNS] | steady [SECONDS]
+/// css_bench client | failover [RUNS] | fencing [RUNS] | steady [SECONDS]
 int main(int argc, char** argv) {
     using namespace css::e2e;  // NOLINT(google-build-using-namespace): a main of ten lines.
     const std::string_view what = argc > 1 ? argv[1] : "";
@@ -13,17 +13,20 @@ int main(int argc, char** argv) {
         const std::string_view given = argv[2];
         (void)std::from_chars(given.data(), given.data() + given.size(), amount);
     }
-    const bool known = what == "failover" || what == "fencing" || what == "steady";
-    if (!known || argc > 3 || amount == 0) {
-        std::fprintf(stderr,
-                     "usage: css_bench failover [RUNS] | fencing [RUNS] | steady [SECONDS]\n");
+    const bool known =
+        what == "client" || what == "failover" || what == "fencing" || what == "steady";
+    if (!known || argc > (what == "client" ? 2 : 3) || amount == 0) {
+        std::fprintf(
+            stderr,
+            "usage: css_bench client | failover [RUNS] | fencing [RUNS] | steady [SECONDS]\n");
         return 2;
     }
     if (const std::string missing = missing_here(); !missing.empty()) {
         std::fprintf(stderr, "css_bench %s\n", missing.c_str());
         return 1;
     }
-    const bool good = what == "steady"    ? bench::steady(std::chrono::seconds{amount})
+    const bool good = what == "client"    ? bench::client()
+                      : what == "steady"  ? bench::steady(std::chrono::seconds{amount})
                       : what == "fencing" ? bench::fencing(amount)
                                           : bench::failover(amount);
     return good ? 0 : 1;

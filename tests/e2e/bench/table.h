@@ -9,6 +9,7 @@
 namespace css::e2e::bench {
 
 /// Each prints its table and returns whether every figure is within its bound.
+bool client();
 bool failover(unsigned runs);
 bool fencing(unsigned runs);
 bool steady(milliseconds time);
