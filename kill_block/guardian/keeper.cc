@@ -11,6 +11,7 @@ namespace {
 constexpr Duration kLeaveHookPatience = std::chrono::seconds{60};
 constexpr Duration kCommandPatience = std::chrono::seconds{60};  ///< While reboottime is unknown.
 constexpr Duration kGaspPatience = std::chrono::milliseconds{100};
+constexpr Duration kGaspPatienceEarly = std::chrono::seconds{1};
 
 void wake(Duties& duties, Instant now, Instant at) {
     if (at > now) {
@@ -337,7 +338,10 @@ void Keeper::plan_reset(Instant now, const Situation& s, Duties& duties) const {
     if (reset_at_ == kForever || reset_failed_) {
         return;
     }
-    const Instant go = reset_at_ + gasp_patience();
+    // A reset that comes first has time for a slow disk to take the last gasp; one that comes last
+    // has little. Clients stand still meanwhile.
+    const Instant early = std::min(reset_at_ + kGaspPatienceEarly, begun_ + reboottime_ / 4);
+    const Instant go = std::max(early, reset_at_ + gasp_patience());
     duties.reset = s.gasp_written || now >= go;
     wake(duties, now, go);
 }

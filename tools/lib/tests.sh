@@ -103,6 +103,14 @@ css_same_simulation() {
     done
 }
 
+# css_machines [STORY...]: fencing on emulated machines; only builds for real hosts reset.
+css_machines() {
+    local bin=$css_root/build/release/bin image=$css_root/build/machines
+    css_build release cssd cssdmonitor crsctl votefile css_test_client &&
+        "$css_root/tests/machines/image.sh" "$bin" "$image" &&
+        python3 "$css_root/tests/machines/run.py" "$bin" "$image" "$@"
+}
+
 css_tests_give_up() {
     css_say "cannot begin: $1"
     echo "0 passed, 1 failed"
