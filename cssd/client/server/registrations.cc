@@ -106,8 +106,8 @@ int ClientServer::Impl::unregister(std::uint64_t id) {
     if (options_.groups.gone) {
         options_.groups.gone(id, group::LeaveReason::kLeft);
     }
-    options_.dismiss(id);
     change_state(client, State::kConnected);
+    options_.dismiss(id);
     drop_target(client);
     return 0;
 }
@@ -142,8 +142,8 @@ void ClientServer::Impl::look_at_cgroups() {
             options_.groups.gone(here->first, group::LeaveReason::kGone);
         }
         if (!client.socket.is_open()) {
-            options_.dismiss(here->first);
             change_state(client, State::kNew);
+            options_.dismiss(here->first);
             clients_.erase(here);
         }
     }
