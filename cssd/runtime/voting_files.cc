@@ -183,20 +183,20 @@ void VotingFiles::cycle_finished(std::size_t i, const core::CycleFinished& finis
     core_.cycle_finished(finished);
 }
 
+/// Under the lock. Every path was opened or failed, or has had its time.
+bool VotingFiles::has_looked() const {
+    const auto end = files_.begin() + static_cast<std::ptrdiff_t>(files_count_);
+    return boot_now() >= started_at_ + kLookPatience ||
+           std::all_of(files_.begin(), end, [](const File& file) { return file.tried; });
+}
+
 std::optional<voting::Header> VotingFiles::found() {
     const std::lock_guard lock{mutex_};
     const Result<FilePlan> now = plan();
     if (!now) {
         return std::nullopt;
     }
-    if (!found_) {
-        bool all_tried = true;
-        for (std::size_t i = 0; i < files_count_; ++i) {
-            all_tried = all_tried && files_[i].tried;
-        }
-        found_ = voting::is_majority(now->newest.files, accepted()) &&
-                 (all_tried || boot_now() >= started_at_ + kLookPatience);
-    }
+    found_ = found_ || (voting::is_majority(now->newest.files, accepted()) && has_looked());
     return found_ ? std::optional{now->newest} : std::nullopt;
 }
 

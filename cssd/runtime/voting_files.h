@@ -124,6 +124,7 @@ private:
     void cycle_finished(std::size_t i, const core::CycleFinished& finished);
     void trace(config::LogLevel level, std::size_t i, const std::string& text);
     [[nodiscard]] FileSet accepted() const;
+    [[nodiscard]] bool has_looked() const;
 
     /// A file that has not been looked at by then hangs; the others are enough.
     static constexpr Duration kLookPatience = std::chrono::seconds{2};

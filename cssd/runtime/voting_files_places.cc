@@ -194,7 +194,9 @@ void VotingFiles::open_missing(const FilePlan& plan) {
                 std::any_of(files_.begin(),
                             files_.begin() + static_cast<std::ptrdiff_t>(files_count_),
                             [&](const File& file) { return file.seen.at.path == missing.path; });
-            if (!missing.path.empty() && !known && files_count_ < kPathsMax) {
+            // A configured path that nobody has looked at yet may be the way to this very file.
+            const bool follow = !missing.path.empty() && !known && has_looked();
+            if (follow && files_count_ < kPathsMax) {
                 added = add_path(missing.path, false);
             }
         }
