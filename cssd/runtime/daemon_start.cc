@@ -261,14 +261,10 @@ NodesReload::Parts Daemon::reload_parts() {
 }
 
 Status Daemon::check_nodes(const netbeat::NodesFile& nodes) {
-    const std::optional<voting::Header> header = files_->found();
-    const NodeNumber self = network_->self();
-    if (!nodes.configured().contains(self) || nodes.at(self) != network_->nodes()->at(self)) {
-        return Error{ErrorCode::kConflict,
-                     0,
-                     "the line of this node, number " + std::to_string(self.value()) +
-                         ", has changed in the nodes file: that needs a restart of this node"};
+    if (const Status usable = network_->check(nodes); !usable) {
+        return usable;
     }
+    const std::optional<voting::Header> header = files_->found();
     return header ? check_slots(nodes, *header) : Status{Done{}};
 }
 

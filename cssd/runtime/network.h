@@ -42,6 +42,10 @@ public:
     [[nodiscard]] std::shared_ptr<const netbeat::NodesFile> nodes() const;
     /// Takes a nodes file that was read again; kConflict, changing nothing: the own line differs.
     Status take(netbeat::NodesFile nodes);
+    /// Whether take() would.
+    [[nodiscard]] Status check(const netbeat::NodesFile& nodes) const {
+        return interconnect_->check(nodes);
+    }
 
     /// A message of another node that is no heartbeat; on the dispatch thread.
     using OnMessage = std::function<void(NodeNumber, std::span<const std::byte>)>;

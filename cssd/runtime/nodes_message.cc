@@ -3,55 +3,22 @@
 #include <algorithm>
 
 #include "cssd/base/check.h"
+#include "cssd/group/bytes.h"
 
 namespace css::runtime {
 namespace {
 
 constexpr std::size_t kHeadSize = 21;
 
-template <class T>
-void put(std::vector<std::byte>& to, T value) {
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-        to.push_back(static_cast<std::byte>(value >> (8 * i) & 0xFF));
+/// Nothing from outside writes into a terminal.
+std::string printable(std::span<const std::byte> bytes) {
+    std::string text;
+    for (const std::byte b : bytes) {
+        const char c = std::to_integer<char>(b);
+        text += c < ' ' || c > '~' ? '?' : c;
     }
+    return text;
 }
-
-/// Reads from the front; not past the end.
-class Reader {
-public:
-    explicit Reader(std::span<const std::byte> rest) : rest_(rest) {}
-    template <class T>
-    T get() {
-        if (rest_.size() < sizeof(T)) {
-            good_ = false;
-            return T{};
-        }
-        std::uint64_t value = 0;
-        for (std::size_t i = 0; i < sizeof(T); ++i) {
-            value |= std::to_integer<std::uint64_t>(rest_[i]) << (8 * i);
-        }
-        rest_ = rest_.subspan(sizeof(T));
-        return static_cast<T>(value);
-    }
-    std::string text(std::size_t size) {
-        if (rest_.size() < size) {
-            good_ = false;
-            return {};
-        }
-        std::string text;
-        for (const std::byte b : rest_.first(size)) {
-            const char c = std::to_integer<char>(b);
-            text += c < ' ' || c > '~' ? '?' : c;
-        }
-        rest_ = rest_.subspan(size);
-        return text;
-    }
-    [[nodiscard]] bool ends_well() const { return good_ && rest_.empty(); }
-
-private:
-    std::span<const std::byte> rest_;
-    bool good_ = true;
-};
 
 /// FNV-1a, 32 bits.
 std::uint32_t hash_of(const std::string& text) {
@@ -66,29 +33,30 @@ std::uint32_t hash_of(const std::string& text) {
 
 std::vector<std::byte> encode(const NodesMessage& message) {
     CSS_CHECK(message.lines.size() <= kNodesMax);
-    std::vector<std::byte> bytes{kNodesMessageKind};
-    put(bytes, static_cast<std::uint8_t>(message.what));
-    put(bytes, static_cast<std::uint8_t>(message.verdict));
-    put(bytes, static_cast<std::uint8_t>(message.line));
-    put(bytes, message.id);
-    put(bytes, message.fingerprint);
-    put(bytes, static_cast<std::uint8_t>(message.lines.size()));
-    CSS_CHECK(bytes.size() == kHeadSize);
+    group::Writer to;
+    to.put(std::to_integer<std::uint8_t>(kNodesMessageKind));
+    to.put(static_cast<std::uint8_t>(message.what));
+    to.put(static_cast<std::uint8_t>(message.verdict));
+    to.put(static_cast<std::uint8_t>(message.line));
+    to.put(message.id);
+    to.put(message.fingerprint);
+    to.put(static_cast<std::uint8_t>(message.lines.size()));
     for (const std::uint32_t line : message.lines) {
-        put(bytes, line);
+        to.put(line);
     }
     const std::string text = message.text.substr(0, kNodesTextMax);
-    put(bytes, static_cast<std::uint16_t>(text.size()));
-    const auto letters = std::as_bytes(std::span{text});
-    bytes.insert(bytes.end(), letters.begin(), letters.end());
+    to.put(static_cast<std::uint16_t>(text.size()));
+    to.put(std::as_bytes(std::span{text}));
+    std::vector<std::byte> bytes = to.take();
+    CSS_CHECK(bytes.size() == kHeadSize + 4 * message.lines.size() + 2 + text.size());
     return bytes;
 }
 
 std::optional<NodesMessage> decode_nodes_message(std::span<const std::byte> bytes) {
-    if (bytes.empty() || bytes.front() != kNodesMessageKind) {
+    if (!is_nodes_message(bytes)) {
         return std::nullopt;
     }
-    Reader from{bytes.subspan(1)};
+    group::Reader from{bytes.subspan(1)};
     NodesMessage message;
     const auto what = from.get<std::uint8_t>();
     const auto verdict = from.get<std::uint8_t>();
@@ -107,11 +75,11 @@ std::optional<NodesMessage> decode_nodes_message(std::span<const std::byte> byte
         message.lines.push_back(from.get<std::uint32_t>());
     }
     const auto size = from.get<std::uint16_t>();
-    if (size > kNodesTextMax) {
+    if (!from.good() || size > kNodesTextMax || from.rest().size() != size) {
         return std::nullopt;
     }
-    message.text = from.text(size);
-    return from.ends_well() ? std::optional{message} : std::nullopt;
+    message.text = printable(from.rest());
+    return message;
 }
 
 std::string line_text(const netbeat::NodesFile& file, unsigned line) {

@@ -30,6 +30,14 @@ std::uint64_t random_id() {
     return id;
 }
 
+NodesMessage answer_to(const NodesMessage& message, What what) {
+    NodesMessage answer;
+    answer.what = what;
+    answer.id = message.id;
+    answer.fingerprint = message.fingerprint;
+    return answer;
+}
+
 }  // namespace
 
 struct NodesReload::Round {
@@ -244,10 +252,7 @@ void NodesReload::on(NodeNumber from, const NodesMessage& message) {
 }
 
 void NodesReload::answer_ask(NodeNumber from, const NodesMessage& message) {
-    NodesMessage answer;
-    answer.what = What::kAnswer;
-    answer.id = message.id;
-    answer.fingerprint = message.fingerprint;
+    NodesMessage answer = answer_to(message, What::kAnswer);
     const Result<netbeat::NodesFile> file = netbeat::load_nodes_file(parts_.path);
     if (!file) {
         answer.verdict = Verdict::kRefused;
@@ -264,10 +269,7 @@ void NodesReload::answer_ask(NodeNumber from, const NodesMessage& message) {
 }
 
 void NodesReload::answer_take(NodeNumber from, const NodesMessage& message) {
-    NodesMessage answer;
-    answer.what = What::kTaken;
-    answer.id = message.id;
-    answer.fingerprint = message.fingerprint;
+    NodesMessage answer = answer_to(message, What::kTaken);
     const Result<netbeat::NodesFile> file = netbeat::load_nodes_file(parts_.path);
     Status taken = Done{};
     if (!file) {

@@ -108,6 +108,7 @@ private:
     Result<FileIndex> opened(std::size_t i, const voting::HeaderRegion& region);
     void region_read(std::size_t i, const voting::HeaderRegion& region);
     std::optional<voting::HeaderRegion> region_ordered(const core::HeaderOrder& order);
+    [[nodiscard]] std::vector<FileSeen> seen() const;
     [[nodiscard]] Result<FilePlan> plan() const;
     Result<FileIndex> place(std::size_t i);
     void set_fault(const std::string& fault);

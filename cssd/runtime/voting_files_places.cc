@@ -11,12 +11,18 @@ namespace css::runtime {
 using config::LogLevel;
 
 /// Under the lock.
-Result<FilePlan> VotingFiles::plan() const {
+std::vector<FileSeen> VotingFiles::seen() const {
     std::vector<FileSeen> seen;
     for (std::size_t i = 0; i < files_count_; ++i) {
         seen.push_back(files_[i].seen);
     }
-    Result<FilePlan> plan = plan_files(options_.cluster_name, seen, record_ ? &*record_ : nullptr);
+    return seen;
+}
+
+/// Under the lock.
+Result<FilePlan> VotingFiles::plan() const {
+    Result<FilePlan> plan =
+        plan_files(options_.cluster_name, seen(), record_ ? &*record_ : nullptr);
     if (plan) {
         // What this node offers counts before anybody has written it down.
         plan->hints = voting::merged(plan->hints, offers_);
@@ -106,14 +112,7 @@ void VotingFiles::region_read(std::size_t i, const voting::HeaderRegion& region)
 std::optional<voting::HeaderRegion> VotingFiles::region_ordered(const core::HeaderOrder& order) {
     const std::lock_guard lock{mutex_};
     const Result<FilePlan> now = plan();
-    if (!now) {
-        return std::nullopt;
-    }
-    std::vector<FileSeen> seen;
-    for (std::size_t i = 0; i < files_count_; ++i) {
-        seen.push_back(files_[i].seen);
-    }
-    return region_of(order, seen, *now);
+    return now ? region_of(order, seen(), *now) : std::nullopt;
 }
 
 /// Under the lock.

@@ -201,12 +201,19 @@ bool Interconnect::is_host_of(NodeNumber node, std::size_t i, const Address& add
     });
 }
 
-Status Interconnect::reload(const NodesFile& nodes) {
+Status Interconnect::check(const NodesFile& nodes) const {
     if (!nodes.configured().contains(self_) || nodes.at(self_) != own_) {
         return Error{ErrorCode::kConflict,
                      0,
                      "the line of this node, number " + std::to_string(self_.value()) +
                          ", has changed in the nodes file: that needs a restart of this node"};
+    }
+    return Done{};
+}
+
+Status Interconnect::reload(const NodesFile& nodes) {
+    if (const Status same = check(nodes); !same) {
+        return same;
     }
     auto fresh = peers_of(nodes, self_);
     const std::lock_guard lock{peers_mutex_};

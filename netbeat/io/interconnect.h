@@ -65,6 +65,8 @@ public:
     /// Takes the peers from a nodes file read again. Refused (kConflict), changing nothing, when
     /// the own line differs: sockets stay as they are for the life of the daemon.
     [[nodiscard]] Status reload(const NodesFile& nodes);
+    /// Whether reload() would take it.
+    [[nodiscard]] Status check(const NodesFile& nodes) const;
 
     /// How often a send was refused with this errno since the start.
     [[nodiscard]] std::uint64_t send_errors(int error_number) const;
