@@ -41,7 +41,9 @@ void janitor(int lifeline, const std::string& path) {
             wait_for_pid_to_end(pid);
         }
     }
-    execl("/bin/rm", "rm", "-rf", path.c_str(), nullptr);
+    // One that was started last may not have written its file yet.
+    constexpr const char* kRest = R"(pkill -KILL -f -- "--run-dir $0( |\$)"; rm -rf "$0")";
+    execl("/bin/sh", "sh", "-c", kRest, path.c_str(), nullptr);
     _exit(1);
 }
 

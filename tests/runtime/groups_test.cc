@@ -99,6 +99,7 @@ TEST_F(GroupsOfDaemons, MembersOnAllNodesAndACrash) {
     ASSERT_TRUE(cluster_.wait_members(3, {"n1", "n2", "n3"}));
     Member again{cluster_.run_dir(3), "g"};
     again.join("back");
+    EXPECT_NE(two.hear(event_of(CSS_EVENT_JOINED)), "");  // Node 2 shows what it has delivered.
     EXPECT_EQ(shown(cluster_, 2), (std::vector<std::string>{"g n1 5", "g n2 5", "g n3 4"}));
 }
 
