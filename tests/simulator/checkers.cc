@@ -54,11 +54,43 @@ void Checkers::see_record(const Machine& machine, const Record& record) {
         world_.now, static_cast<int>(machine.index), "RECORD", "%s", to_text(record).c_str());
     if (i > 0 && records_[i - 1].seen) {
         set_ambushes(records_[i - 1].record, record);
+        check_joiners(records_[i - 1].record, record);
         check_successor(records_[i - 1].record, record);
         check_not_needless(records_[i - 1].record, record);
     }
     if (i + 1 < records_.size() && records_[i + 1].seen) {
         check_successor(record, records_[i + 1].record);
+    }
+}
+
+/// Who is taken in has heard every other member and has been heard by it (PROTOCOL 7.2): two that
+/// cannot reach each other would be joined and evicted for ever.
+void Checkers::check_joiners(const Record& before, const Record& after) const {
+    const auto machine_of = [&](NodeNumber n) -> const Machine* {
+        for (const Machine& machine : world_.machines) {
+            if (machine.running() && machine.daemon.instance == after.listed(n)) {
+                return &machine;
+            }
+        }
+        return nullptr;
+    };
+    for (const NodeNumber n : after.members) {
+        const Machine* const joiner = before.lists(after.listed(n)) ? nullptr : machine_of(n);
+        for (const NodeNumber other : after.members) {
+            const Machine* const member =
+                joiner == nullptr || n == other ? nullptr : machine_of(other);
+            if (member == nullptr) {
+                continue;
+            }
+            const Network& network = *world_.network;
+            if (!network.has_heard(joiner->index, member->index, member->daemon.instance.unique) ||
+                !network.has_heard(member->index, joiner->index, joiner->daemon.instance.unique)) {
+                fail("Joiners",
+                     to_text(after) + " takes in node " + std::to_string(n.value()) +
+                         ", which has never been in touch with node " +
+                         std::to_string(other.value()));
+            }
+        }
     }
 }
 
@@ -157,6 +189,10 @@ void Checkers::on_send(const Machine& machine, const netbeat::Heartbeat& heartbe
              "R" + std::to_string(record.incarnation.value()) + " is sent, but own H holds it on " +
                  std::to_string(holding.count()) + " files only");
     }
+}
+
+void Checkers::on_decided(const Machine& machine) {
+    see_record(machine, machine.daemon.arbiter->status(machine.clock.local(world_.now)).newest);
 }
 
 void Checkers::on_notice(const Machine& machine, const core::Notice& notice) {

@@ -25,6 +25,8 @@ public:
     void on_publish(Machine& machine, const voting::Heartbeat& heartbeat);
     void on_send(const Machine& machine, const netbeat::Heartbeat& heartbeat);
     void on_heartbeat_landed(NodeNumber slot, const Landed& before, const SlotView& after);
+    /// The core has learned a record; nothing of it is published yet.
+    void on_decided(const Machine& machine);
     void on_notice(const Machine& machine, const core::Notice& notice);
     /// Before the lease is told: a record may become complete before anything shows it.
     void on_lease(const Machine& machine, const core::LeaseUpdate& lease);
@@ -37,6 +39,11 @@ public:
 
     /// The newest record that anybody told its clients is complete; R_0 before.
     [[nodiscard]] const Record& told() const;
+    /// Null: nobody has shown it yet.
+    [[nodiscard]] const Record* record(Incarnation i) const {
+        const bool seen = i.value() < records_.size() && records_[i.value()].seen;
+        return seen ? &records_[i.value()].record : nullptr;
+    }
     [[nodiscard]] const Record& newest() const { return records_.back().record; }
 
 private:
@@ -47,6 +54,7 @@ private:
     };
 
     void see_record(const Machine& machine, const Record& record);
+    void check_joiners(const Record& before, const Record& after) const;
     void set_ambushes(const Record& before, const Record& after) const;
     void check_successor(const Record& before, const Record& after) const;
     void check_files(const Record& before, const Record& after) const;

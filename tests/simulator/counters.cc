@@ -102,6 +102,8 @@ void add(Counters& a, const Counters& b) {
     a.completions_told += b.completions_told;
     a.recoveries_long += b.recoveries_long;
     a.partitions_checked += b.partitions_checked;
+    a.evictions_checked += b.evictions_checked;
+    a.out_of_scope += b.out_of_scope;
     a.recovery_permille_max = std::max(a.recovery_permille_max, b.recovery_permille_max);
 }
 
@@ -117,11 +119,14 @@ void print(const Counters& c) {
         static_cast<unsigned long long>(c.datagrams));
     std::printf(
         "host fences %llu  completions told %llu  long recoveries %llu  partitions %llu  "
+        "evictions %llu  out of scope %llu  "
         "longest recovery %.1f%% of its bound\n",
         static_cast<unsigned long long>(c.host_fences),
         static_cast<unsigned long long>(c.completions_told),
         static_cast<unsigned long long>(c.recoveries_long),
         static_cast<unsigned long long>(c.partitions_checked),
+        static_cast<unsigned long long>(c.evictions_checked),
+        static_cast<unsigned long long>(c.out_of_scope),
         static_cast<double>(c.recovery_permille_max) / 10);
     each_row(c, [](const char* title, const auto& counts, auto name_of) {
         print_row(title, counts, name_of);

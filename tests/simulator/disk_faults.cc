@@ -129,12 +129,13 @@ void Disks::heal() {
 // Assumption of PROTOCOL 9 (README, "What it takes for granted").
 bool Disks::never_lands(const Request& request) const {
     const bool too_late = request.orphan && request.lands_by != 0 && world_.now > request.lands_by;
-    // The slot lock holds back a new daemon of the same host only. That a hung write of one host
-    // does not land after another host has taken the slot over is assumed here (found with seed
-    // 5706: without that the slot goes back on every file that hung).
-    const Unique holder = images_[request.file].view(request.self).heartbeat.unique;
-    const bool taken_over =
-        request.own && world_.lifecycle->foreign_started() && holder > request.unique;
+    // The slot lock holds back a new daemon of the same host only. Assumed here: once another host
+    // has taken a slot, the storage refuses what the host that held it before still has under way
+    // (found with seed 5706: without that the slot goes back on every file that hung).
+    const Holder& holder = holders_[request.self];
+    const bool taken_over = request.own &&
+                            holder.host != world_.machines[request.machine].host &&
+                            request.submitted_at < holder.since;
     if (too_late || taken_over) {
         count(DiskEffect::kNeverLanded);
         return true;

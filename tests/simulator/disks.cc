@@ -28,6 +28,7 @@ Disks::Disks(World& world) : world_(world) {
     paths_.resize(images_.size() * (world.nodes() + 1));
     in_flight_.resize(paths_.size());
     read_from_.resize(paths_.size());
+    kill_landed_.resize(images_.size());
 }
 
 // ------------------------------------------------------------------------------- one cycle
@@ -56,6 +57,7 @@ void Disks::submit(Machine& machine, const core::CycleOrder& order) {
             image.identity(), machine.number, order.own->ballot, both.subspan(size));
         request.incarnation = order.own->heartbeat.record.incarnation;
         request.unique = order.own->heartbeat.unique;
+        note_holder(machine, request.unique);
     }
     request.header = order.header;
     request.kill_count = order.kills.size();
@@ -65,14 +67,66 @@ void Disks::submit(Machine& machine, const core::CycleOrder& order) {
     for (std::size_t i = 0; i < request.kill_count; ++i) {
         Kill& kill = request.kills[i];
         kill.slot = order.kills[i].slot;
+        check_kill(request, order.kills[i]);
         kill.bytes.resize(image.sector_size());
         voting::encode_kill(image.identity(), kill.slot, order.kills[i].block, kill.bytes);
+    }
+    if (mutated(Mutation::kReadBeforeWrite)) {
+        const auto views = image.views(request.slots);
+        request.copy.assign(views.begin(), views.end());
+        request.copied = true;
+        request.as_written = request.own;
     }
     request.detailed = world_.faults_on && world_.options.split_permille != 0 &&
                        world_.prng_disk.chance(world_.options.split_permille, 1000);
     schedule(EventKind::kIoLand, index, latency(request));
     if (request.own) {
         begin_demise(machine, path(request.machine, request.file));
+    }
+}
+
+void Disks::note_holder(const Machine& machine, Unique unique) {
+    Holder& holder = holders_[machine.number];
+    if (holder.unique == unique && holder.host == machine.host) {
+        return;
+    }
+    const Machine& former = world_.machines[holder.machine];
+    const bool two_hosts = holder.host != machine.host && former.running() &&
+                           former.daemon.instance == Instance{machine.number, holder.unique};
+    bool seen = false;
+    for (unsigned f = 0; f < images_.size(); ++f) {
+        seen = seen || holder.landed[FileIndex::from_index(f)] <
+                           read_from_[machine.index * images_.size() + f];
+    }
+    if (two_hosts && !seen) {
+        // Two hosts that start with one number at once cannot see each other (README, what it takes
+        // for granted): what happens then is nobody's promise, and this run is over.
+        throw Violation{Verdict::kPassed, "Out of scope", "two hosts take one slot at once"};
+    }
+    holder = Holder{.unique = unique, .host = machine.host, .machine = machine.index};
+    holder.since = world_.now;
+    for (SimTime& landed : holder.landed) {
+        landed = SimTime{1} << 60;
+    }
+}
+
+/// A kill block is never lowered (PROTOCOL 3) by one that could have known better: what stood there
+/// before its newest read of this file began.
+void Disks::check_kill(const Request& request, const core::CycleOrder::Kill& kill) const {
+    const SlotView& view = images_[request.file].view(kill.slot);
+    const std::size_t path = request.machine * images_.size() + request.file;
+    const bool known = view.kill_verdict == SectorVerdict::kValid &&
+                       kill_landed_[request.file][kill.slot] < read_from_[path] &&
+                       !insane(request.file);
+    const KillBlock& now = view.kill;
+    const bool lowers = kill.block.victim < now.victim ||
+                        (kill.block.victim == now.victim && now.confirmed && !kill.block.confirmed);
+    if (known && lowers) {
+        throw Violation{Verdict::kSafety,
+                        "Kill block",
+                        "that of node " + std::to_string(kill.slot.value()) + " is lowered from " +
+                            std::to_string(now.victim.value()) + " to " +
+                            std::to_string(kill.block.victim.value())};
     }
 }
 
@@ -276,6 +330,7 @@ void Disks::land_sector(Request& request, std::size_t which) {
 
 void Disks::land_kills(Request& request) {
     for (std::size_t i = 0; i < request.kill_count; ++i) {
+        kill_landed_[request.file][request.kills[i].slot] = world_.now;
         write(request.file, request.kills[i].slot, voting::kKillSector, request.kills[i].bytes);
     }
 }
@@ -288,6 +343,11 @@ void Disks::land_heartbeat(const Request& request, std::span<const std::byte> by
                         .sequence = view.heartbeat.sequence,
                         .incarnation = view.heartbeat.record.incarnation};
     write(request.file, request.self, voting::kHeartbeatSector, bytes);
+    Holder& holder = holders_[request.self];
+    if (holder.unique == request.unique && holder.host == world_.machines[request.machine].host) {
+        SimTime& landed = holder.landed[file_index(request.file)];
+        landed = std::min(landed, world_.now);
+    }
     if (!insane(request.file)) {
         world_.checkers->on_heartbeat_landed(request.self, before, view);
     }

@@ -134,12 +134,23 @@ private:
         PerFile<std::vector<SlotView>> known;  ///< What the daemon's newest reads showed.
     };
 
+    /// Who has ordered the first write of the largest unique in a slot, and when.
+    struct Holder {
+        Unique unique;
+        HostId host;
+        unsigned machine = 0;
+        SimTime since = 0;
+        PerFile<SimTime> landed;  ///< First time, by file.
+    };
+
     // Requests (disks.cc).
     unsigned new_request();
     void release(unsigned index);
     void schedule(EventKind kind, unsigned index, SimTime delay);
     SimTime latency(const Request& request);
     void land_sectors(unsigned index);
+    void note_holder(const Machine& machine, Unique unique);
+    void check_kill(const Request& request, const core::CycleOrder::Kill& kill) const;
     void land_sector(Request& request, std::size_t which);
     void land_kills(Request& request);
     void lose(unsigned index);
@@ -177,11 +188,13 @@ private:
     std::vector<VotingImage> images_;
     std::vector<std::vector<std::byte>> saved_;
     std::vector<SimTime> hangs_;
-    std::vector<Path> paths_;                   ///< By machine, then file.
-    std::vector<PerNode<Incarnation>> landed_;  ///< By file.
-    std::vector<unsigned> in_flight_;           ///< By machine, then file.
-    std::vector<SimTime> read_from_;            ///< The same: begin of the daemon's newest read.
-    SimTime changed_ = 0;                       ///< Any sector, but for its sequence.
+    std::vector<Path> paths_;                    ///< By machine, then file.
+    std::vector<PerNode<Incarnation>> landed_;   ///< By file.
+    std::vector<unsigned> in_flight_;            ///< By machine, then file.
+    std::vector<SimTime> read_from_;             ///< The same: begin of the daemon's newest read.
+    std::vector<PerNode<SimTime>> kill_landed_;  ///< By file.
+    PerNode<Holder> holders_;                    ///< Of each slot.
+    SimTime changed_ = 0;                        ///< Any sector, but for its sequence.
     std::vector<Stale> stale_;
     std::vector<Request> requests_;
     std::vector<unsigned> free_;

@@ -10,7 +10,7 @@
 namespace css::sim {
 namespace {
 
-constexpr SimTime kPoll = 50'000'000;
+constexpr SimTime kOpenPoll = 50'000'000;
 
 }  // namespace
 
@@ -79,7 +79,7 @@ void FileSets::on_file_open(Machine& machine, const Event& event) {
     if (!reachable || locked) {
         machine.excused_at = reachable ? machine.excused_at : world_.now;
         Event later = event;
-        later.time = world_.now + kPoll;
+        later.time = world_.now + kOpenPoll;
         world_.queue.push(later);
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/simulator/audit.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/fencing.h"
 #include "tests/simulator/file_sets.h"
@@ -132,6 +133,9 @@ void Lifecycle::create_daemon(Machine& machine, bool former_gone, const core::He
 // ---------------------------------------------------------------------------------- deaths
 
 void Lifecycle::forget_daemon(Machine& machine) {
+    if (world_.audit != nullptr) {
+        world_.audit->daemon_ended(machine);
+    }
     machine.daemon.arbiter.reset();
     machine.daemon.interrupted = false;
     machine.daemon.paused_until = 0;

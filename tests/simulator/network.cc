@@ -167,10 +167,7 @@ void Network::replay_old(unsigned count) {
         datagram.sender = to;
         datagram.sent_at = 0;  // Not a sign of life, for the checkers.
         datagram.users = 1;
-        // A host drops what claims to come from itself before it looks further.
-        if (datagram.heartbeat.sender.node != world_.machines[to].number) {
-            deliver_later(index, to, delay_of(link(0, to, to)));
-        }
+        deliver_later(index, to, delay_of(link(0, to, to)));
         release(index);
     }
 }
@@ -198,6 +195,7 @@ void Network::forge(unsigned count) {
 
 void Network::note_heard(const Datagram& datagram, unsigned to) {
     Heard& heard = heard_[to * machines_ + datagram.sender];
+    heard.instance = std::max(heard.instance, datagram.heartbeat.sender.unique);
     if (datagram.sent_at <= heard.newest_sent) {
         return;
     }
@@ -222,6 +220,7 @@ void Network::daemon_started(unsigned machine) {
             }
             heard->newest_sent = world_.now;
         }
+        heard_[machine * machines_ + other].instance = Unique{};
     }
 }
 

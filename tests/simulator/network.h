@@ -54,6 +54,10 @@ public:
     /// The last time at which the newest heartbeat of one that the other had got was old enough
     /// for half a loss of their link (the echo takes both directions); kLongAgo: never.
     [[nodiscard]] SimTime long_silence(unsigned from, unsigned to) const;
+    /// The present daemon of `to` has heard this instance of `from`.
+    [[nodiscard]] bool has_heard(unsigned to, unsigned from, Unique unique) const {
+        return heard_[to * machines_ + from].instance >= unique;
+    }
     /// A new daemon: its silences begin now.
     void daemon_started(unsigned machine);
 
@@ -69,6 +73,7 @@ private:
     struct Heard {
         SimTime newest_sent = 0;
         SimTime gap_seen = kLongAgo;
+        Unique instance;  ///< The newest one that the present daemon has heard.
     };
     struct Old {
         std::size_t size = 0;

@@ -118,6 +118,9 @@ void draw_timings(Prng& prng, Options& options) {
 /// it would be without.
 void draw_ambushes(std::uint64_t seed, Options& options) {
     Prng prng{seed, 10};
+    // With the interval at its longest, so that the bound is tight.
+    const bool long_enough = interval(options.initial()) * 20 <= options.initial().misscount;
+    options.final_eviction = prng.chance(1, 4) && long_enough;
     if (!prng.chance(1, 4)) {
         return;
     }
@@ -280,11 +283,14 @@ Options draw_options(std::uint64_t seed, const Overrides& over) {
     if (over.fault_phase_ms != 0) {
         options.fault_phase = over.fault_phase_ms * kMs;
     }
+    options.audit = true;
     draw_ambushes(seed, options);
     override_mix(over.faults, options);
     draw_spare_files(over.faults, options);
     direct(over.directed, options);
-    options.schedule = draw_schedule(options);
+    if (options.schedule.empty()) {
+        options.schedule = draw_schedule(options);
+    }
     options.again = "--replay " + std::to_string(seed) + over.words();
     return options;
 }

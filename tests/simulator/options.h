@@ -48,6 +48,9 @@ struct Options {
     SimTime fault_gap = 0;  ///< Mean time between two faults.
     std::array<std::uint8_t, kFaultKinds> mix{};
     std::vector<Ambush> ambushes;
+    bool audit =
+        false;  ///< Whether each instance keeps to the rules is checked, besides PROTOCOL 9.
+    bool final_eviction = false;  ///< After recovery: one is evicted that neither hears nor reads.
     /// Somebody sends old datagrams again, also while recovery is judged: they count for nothing.
     bool replay_always = false;
     bool final_partition = false;       ///< After recovery: a fixed cut, and the best cohort.

@@ -53,7 +53,13 @@ void check_progress(Simulation& sim) {
     sim.run_until(begin + 2 * Duration{most.misscount}.count() + settle_max(most).count());
     const std::uint64_t long_before =
         sim.world.counters.confirm_rules[static_cast<std::size_t>(core::ConfirmRule::kE3Long)];
-    if (!sim.run_until_holds(begin + bound, step, [&] { return sim.all_in(); })) {
+    const auto done = [&] {
+        if (options.replay_always) {
+            sim.network.replay_old(8);
+        }
+        return sim.all_in();
+    };
+    if (!sim.run_until_holds(begin + bound, step, done)) {
         not_live("Progress",
                  "not everybody is in " + std::to_string(bound / 1'000'000'000) +
                      " s after the last fault; acting: " + nodes_text(sim.acting()) +
@@ -138,6 +144,46 @@ void check_partition(Simulation& sim) {
     }
 }
 
+/// Progress: no eviction waits for ever. A node that neither hears nor reads is evicted by hand,
+/// goes on sending, and writing where writes still land, for most of its lease, and is gone. All
+/// others are well, and it was seen to have adopted what they have: E3 short must do, counted from
+/// the decision and not from its last sign of life.
+void check_eviction(Simulation& sim) {
+    World& world = sim.world;
+    const Parameters& p = world.checkers->newest().parameters;
+    Prng prng{world.options.seed, 12};
+    const unsigned victim = prng.index(world.nodes());
+    Machine& machine = world.machines[victim];
+    const bool hangs = prng.coin();
+    machine.keep_running = false;
+    for (unsigned f = 0; f < world.options.places(); ++f) {
+        Path& path = sim.disks.path(victim, f);
+        (hangs ? path.hang_until : path.error_until) = SimTime{1} << 60;
+    }
+    for (unsigned other = 0; other < world.nodes(); ++other) {
+        sim.network.cut(other, victim, SimTime{1} << 60);
+    }
+    core::OperatorRequest request;
+    request.what = core::EvictNode{.node = machine.number};
+    world.checkers->on_eviction_asked(machine.number);
+    Machine& asked = world.machines[(victim + 1) % world.nodes()];
+    const Instance gone = machine.daemon.instance;
+    const SimTime begin = world.now;
+    sim.runtime.request(asked, request);
+    sim.run_until(begin + siot(p).count() * 8 / 10);
+    sim.lifecycle.host_dies(machine);
+    const SimTime bound = begin + (stretched(p.misscount) + 6 * interval(p)).count() +
+                          100 * world.options.disk_latency_max;
+    const auto done = [&] { return world.checkers->told().drops(gone); };
+    if (!sim.run_until_holds(bound, interval(p).count() / 4, done)) {
+        not_live("Progress",
+                 "the eviction of a silent node takes more than " +
+                     std::to_string((bound - begin) / 1'000'000) +
+                     " ms; complete: " + to_text(sim.checkers.told()));
+    }
+    ++world.counters.evictions_checked;
+}
+
 void run_phases(Simulation& sim) {
     const Options& options = sim.world.options;
     sim.world.faults_on = true;
@@ -148,7 +194,9 @@ void run_phases(Simulation& sim) {
     sim.planner.heal_all();
     check_progress(sim);
     check_quiet(sim);
-    if (options.final_partition && options.nodes() <= 16) {
+    if (options.final_eviction && options.nodes() > 1 && sim.all_in()) {
+        check_eviction(sim);
+    } else if (options.final_partition && options.nodes() <= 16) {
         check_partition(sim);
     }
 }
@@ -171,6 +219,7 @@ RunResult run_seed(const Options& options,
         result.verdict = violation.verdict;
         result.invariant = violation.invariant;
         result.what = violation.what;
+        counters.out_of_scope += violation.verdict == Verdict::kPassed ? 1U : 0U;
     }
     ++counters.runs;
     result.at = sim.world.now;

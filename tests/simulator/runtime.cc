@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tests/simulator/ambush.h"
+#include "tests/simulator/audit.h"
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/fencing.h"
@@ -18,8 +19,20 @@ void Runtime::step(Machine& machine, const core::Input& input) {
     CSS_CHECK(machine.daemon.arbiter != nullptr);
     CSS_CHECK(!machine.daemon.interrupted);
     ++world_.counters.steps;
+    if (world_.audit != nullptr) {
+        world_.audit->before_step(machine, input);
+    }
     machine.daemon.arbiter->step(machine.clock.local(world_.now), input);
     core::Output output = machine.daemon.arbiter->take_output();
+    for (const core::Notice& notice : output.notices) {
+        if (notice.kind == core::NoticeKind::kDecided) {
+            world_.checkers->on_decided(machine);
+            break;
+        }
+    }
+    if (world_.audit != nullptr) {
+        world_.audit->after_step(machine, output);
+    }
     if (world_.ambusher->waits_at(Place::kDecided) && decides(machine, output)) {
         const std::uint32_t life = machine.daemon.life;
         world_.ambusher->spring(Place::kDecided, machine);
@@ -87,6 +100,9 @@ void Runtime::carry_out(Machine& machine, core::Output& output, Stage from) {
             }
             if (output.lease) {
                 world_.checkers->on_lease(machine, *output.lease);
+                if (world_.audit != nullptr) {
+                    world_.audit->on_lease(machine, *output.lease);
+                }
                 world_.fencing->tell(machine, *output.lease);
             }
             [[fallthrough]];
@@ -104,6 +120,9 @@ void Runtime::carry_out(Machine& machine, core::Output& output, Stage from) {
             }
             if (output.heartbeat) {
                 world_.checkers->on_send(machine, *output.heartbeat);
+                if (world_.audit != nullptr) {
+                    world_.audit->on_send(machine, *output.heartbeat);
+                }
                 machine.daemon.state = output.heartbeat->state;
                 world_.network->send(machine, *output.heartbeat);
             }
@@ -148,6 +167,9 @@ bool Runtime::decides(const Machine& machine, const core::Output& output) {
 bool Runtime::carry_out_cycles(Machine& machine, const core::Output& output) {
     std::bitset<kPlaces> reached;
     for (const core::CycleOrder& order : output.cycles) {
+        if (world_.audit != nullptr) {
+            world_.audit->on_publish(machine, order);
+        }
         if (order.own) {
             world_.checkers->on_publish(machine, order.own->heartbeat);
             reached |= note_published(machine.daemon, machine.number, *order.own);

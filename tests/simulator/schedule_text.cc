@@ -41,6 +41,8 @@ void each_value(Run& run, Visit visit) {
     visit("insane-files", run.insane_files);
     visit("fault-phase", run.fault_phase);
     visit("replay-always", run.replay_always);
+    visit("audit", run.audit);
+    visit("final-eviction", run.final_eviction);
     visit("final-partition", run.final_partition);
 }
 

@@ -20,8 +20,10 @@ Simulation::Simulation(const Options& options, Counters& counters)
       file_sets(world, disks),
       checkers(world, file_sets.first()),
       planner(world),
-      ambusher(world, planner) {
+      ambusher(world, planner),
+      audit(world) {
     world.ambusher = &ambusher;
+    world.audit = options.audit ? &audit : nullptr;
     world.network = &network;
     world.disks = &disks;
     world.fencing = &fencing;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "tests/simulator/ambush.h"
+#include "tests/simulator/audit.h"
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/fencing.h"
@@ -53,6 +54,7 @@ public:
     Checkers checkers;
     Planner planner;
     Ambusher ambusher;
+    Audit audit;
 
 private:
     void dispatch(Event event);

@@ -23,6 +23,7 @@ struct Violation {
 };
 
 class Ambusher;
+class Audit;
 class Checkers;
 class Disks;
 class Fencing;
@@ -54,6 +55,7 @@ struct World {
     std::uint64_t requests = 0;  ///< Identity of operator requests.
 
     Ambusher* ambusher = nullptr;
+    Audit* audit = nullptr;  ///< Null: the run is not audited.
     Checkers* checkers = nullptr;
     Disks* disks = nullptr;
     Fencing* fencing = nullptr;
