@@ -134,7 +134,7 @@ bool Disks::never_lands(const Request& request) const {
     // (found with seed 5706: without that the slot goes back on every file that hung).
     const Holder& holder = holders_[request.self];
     const bool taken_over = request.own &&
-                            holder.host != world_.machines[request.machine].host &&
+                            holder.machine != request.machine &&
                             request.submitted_at < holder.since;
     if (too_late || taken_over) {
         count(DiskEffect::kNeverLanded);

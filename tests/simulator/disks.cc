@@ -103,7 +103,9 @@ void Disks::note_holder(const Machine& machine, Unique unique) {
         // for granted): what happens then is nobody's promise, and this run is over.
         throw Violation{Verdict::kPassed, "Out of scope", "two hosts take one slot at once"};
     }
-    holder = Holder{.unique = unique, .host = machine.host, .machine = machine.index};
+    holder.unique = unique;
+    holder.host = machine.host;
+    holder.machine = machine.index;
     holder.since = world_.now;
     for (SimTime& landed : holder.landed) {
         landed = SimTime{1} << 60;

@@ -76,6 +76,7 @@ private:
         Unique instance;  ///< The newest one that the present daemon has heard.
     };
     struct Old {
+        unsigned sender = 0;
         std::size_t size = 0;
         std::array<std::byte, netbeat::kPlainSizeMax> bytes{};
     };

@@ -270,7 +270,8 @@ void Planner::host_fault(const FaultAction& action, Prng& prng) {
 
 void Planner::guest_fault(const FaultAction& action) {
     Machine& original = world_.machines[action.a];
-    if (world_.lifecycle->guest_on()) {
+    // One that cannot come up at once would come up when its time is over, and stay.
+    if (world_.lifecycle->guest_on() || world_.disks->busy(world_.machines.back())) {
         return;
     }
     if (action.kind == FaultKind::kForeignHost) {

@@ -158,7 +158,7 @@ void check_eviction(Simulation& sim) {
     machine.keep_running = false;
     for (unsigned f = 0; f < world.options.places(); ++f) {
         Path& path = sim.disks.path(victim, f);
-        (hangs ? path.hang_until : path.error_until) = SimTime{1} << 60;
+        (hangs ? path.hang_until : path.read_errors_until) = SimTime{1} << 60;
     }
     for (unsigned other = 0; other < world.nodes(); ++other) {
         sim.network.cut(other, victim, SimTime{1} << 60);
