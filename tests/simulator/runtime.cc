@@ -99,6 +99,9 @@ void Runtime::carry_out(Machine& machine, core::Output& output, Stage from) {
                 return;
             }
             if (output.lease) {
+                mix(machine, output.lease->serial);
+                world_.trace.mix(
+                    static_cast<std::uint64_t>(output.lease->end.time_since_epoch().count()));
                 world_.checkers->on_lease(machine, *output.lease);
                 if (world_.audit != nullptr) {
                     world_.audit->on_lease(machine, *output.lease);
@@ -119,6 +122,7 @@ void Runtime::carry_out(Machine& machine, core::Output& output, Stage from) {
                 return;
             }
             if (output.heartbeat) {
+                mix(machine, output.heartbeat->sequence.value());
                 world_.checkers->on_send(machine, *output.heartbeat);
                 if (world_.audit != nullptr) {
                     world_.audit->on_send(machine, *output.heartbeat);
@@ -136,11 +140,22 @@ void Runtime::carry_out(Machine& machine, core::Output& output, Stage from) {
     }
 }
 
+bool Runtime::has_effect(const core::Output& output, Stage stage) {
+    switch (stage) {
+        case Stage::kLease: return output.lease.has_value();
+        case Stage::kCycles: return !output.cycles.empty();
+        case Stage::kHeartbeat: return output.heartbeat.has_value();
+        case Stage::kRest: break;
+    }
+    return !output.notices.empty() || !output.fence.empty() || output.drain || output.fence_self ||
+           output.exit;
+}
+
 bool Runtime::interrupted(Machine& machine, core::Output& output, Stage next) {
     Daemon& daemon = machine.daemon;
     const unsigned share = world_.faults_on ? world_.options.stall_permille : 0;
-    if (share != 0 && machine.protected_until <= world_.now &&
-        world_.prng_host.chance(share, 4000)) {
+    if (share != 0 && has_effect(output, next) && machine.protected_until <= world_.now &&
+        world_.prng_host.chance(share, 500)) {
         // Mostly shorter than an interval, now and then longer than any time-out of the network.
         const SimTime misscount = world_.options.initial().misscount.count() * 1'000'000;
         pause(machine, world_.now + world_.prng_host.log_range(1'000'000, 2 * misscount));
@@ -157,6 +172,12 @@ bool Runtime::interrupted(Machine& machine, core::Output& output, Stage next) {
     return true;
 }
 
+/// The hash is of what the daemons do and when, not of how often they are stepped for it.
+void Runtime::mix(const Machine& machine, std::uint64_t what) {
+    world_.trace.mix(static_cast<std::uint64_t>(world_.now) ^ std::uint64_t{machine.index} << 56U);
+    world_.trace.mix(what);
+}
+
 bool Runtime::decides(const Machine& machine, const core::Output& output) {
     return std::any_of(
         output.notices.begin(), output.notices.end(), [&machine](const core::Notice& n) {
@@ -167,10 +188,12 @@ bool Runtime::decides(const Machine& machine, const core::Output& output) {
 bool Runtime::carry_out_cycles(Machine& machine, const core::Output& output) {
     std::bitset<kPlaces> reached;
     for (const core::CycleOrder& order : output.cycles) {
+        mix(machine, order.id << 4U | order.file.index());
         if (world_.audit != nullptr) {
             world_.audit->on_publish(machine, order);
         }
         if (order.own) {
+            mix(machine, order.own->heartbeat.sequence.value());
             world_.checkers->on_publish(machine, order.own->heartbeat);
             reached |= note_published(machine.daemon, machine.number, *order.own);
         }

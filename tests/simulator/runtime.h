@@ -23,10 +23,12 @@ public:
 
 private:
     void carry_out(Machine& machine, core::Output& output, Stage from);
+    static bool has_effect(const core::Output& output, Stage stage);
     /// True: the daemon is stopped at `next`; the rest of `output` waits for on_resume.
     bool interrupted(Machine& machine, core::Output& output, Stage next);
     /// False: an ambush has ended the daemon.
     bool carry_out_cycles(Machine& machine, const core::Output& output);
+    void mix(const Machine& machine, std::uint64_t what);
     static bool decides(const Machine& machine, const core::Output& output);
     /// Remembers what this cycle publishes; the places that are reached by it.
     static std::bitset<kPlaces> note_published(Daemon& daemon,

@@ -46,8 +46,6 @@ void Simulation::run_until(SimTime time) {
         const Event event = world.queue.pop();
         world.now = event.time;
         ++world.counters.events;
-        world.trace.mix(static_cast<std::uint64_t>(event.time) ^
-                        static_cast<std::uint64_t>(event.kind) << 56U);
         dispatch(event);
         if (world.timeline != nullptr) {
             world.timeline->sample();
