@@ -79,6 +79,7 @@ class PerNode {
 public:
     constexpr T& operator[](NodeNumber n) { return at_[n.index()]; }
     constexpr const T& operator[](NodeNumber n) const { return at_[n.index()]; }
+    [[nodiscard]] static constexpr std::size_t size() { return kNodesMax; }
     constexpr auto begin() { return at_.begin(); }
     constexpr auto end() { return at_.end(); }
     constexpr auto begin() const { return at_.begin(); }
@@ -188,6 +189,7 @@ class PerFile {
 public:
     constexpr T& operator[](FileIndex f) { return at_[f.index()]; }
     constexpr const T& operator[](FileIndex f) const { return at_[f.index()]; }
+    [[nodiscard]] static constexpr std::size_t size() { return kFilesMax; }
     constexpr auto begin() { return at_.begin(); }
     constexpr auto end() { return at_.end(); }
     constexpr auto begin() const { return at_.begin(); }

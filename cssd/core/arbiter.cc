@@ -26,7 +26,12 @@ void Arbiter::step(Instant now, const Input& input) {
     impl_->step(now, input);
 }
 Output Arbiter::take_output() {
-    return impl_->take_output();
+    Output output;
+    impl_->take_output(output);
+    return output;
+}
+void Arbiter::take_output(Output& into) {
+    impl_->take_output(into);
 }
 StatusView Arbiter::status(Instant now) const {
     return impl_->status(now);
@@ -56,6 +61,7 @@ Arbiter::Impl::Impl(Instant now, const ArbiterOptions& options)
         w = 1;
     }
     evaluate();
+    out_.wake_at = wake_at_;
 }
 
 void Arbiter::Impl::step(Instant now, const Input& input) {
@@ -67,28 +73,83 @@ void Arbiter::Impl::step(Instant now, const Input& input) {
     // Stop rule (a) comes first, with the old values: a daemon that was paused must not revive its
     // lapsed lease with the news that queued up meanwhile.
     const auto look_at_lapse = [this] {
-        if (has_lease() && now_ >= lease_end_ - stop_margin() &&
-            !mutated(Mutation::kLapsedLeaseRenewed)) {
+        const auto lapsed = [this] { return has_lease() && now_ >= lease_end_ - stop_margin(); };
+        if (lapsed()) {
+            refresh_lease();
+        }
+        if (lapsed() && !mutated(Mutation::kLapsedLeaseRenewed)) {
             stop(StopReason::kLeaseLapsed);
         }
     };
     if (!mutated(Mutation::kLapseAfterNews)) {
         look_at_lapse();
     }
+    news_ = true;
     std::visit([this](const auto& i) { on(i); }, input);
     if (mutated(Mutation::kLapseAfterNews)) {
         lease_end_ = has_lease() ? lease_end_with(kept_) : lease_end_;
         look_at_lapse();
     }
-    evaluate();
+    // Most inputs of a healthy cluster say that everything goes on as before. They put off times
+    // at which something would have to be done, and change nothing else that an evaluation looks
+    // at. So while nothing is under way the last evaluation holds until the time it asked for, at
+    // which the times are computed anew; only E, which such a sign puts off as well, is looked up
+    // whenever it is used. A cycle that ended makes room for the next one.
+    if (quiet_ && !news_ && phase_ == Phase::kMember && now_ < wake_at_) {
+        lease_stale_ = true;
+        if (std::holds_alternative<CycleFinished>(input)) {
+            schedule_cycles();
+        }
+        check_invariants();
+    } else {
+        evaluate();
+    }
+    out_.wake_at = wake_at_;
 }
 
-Output Arbiter::Impl::take_output() {
-    return std::exchange(out_, Output{});
+bool Arbiter::Impl::nothing_under_way() const {
+    const bool settled = complete_ == known_.incarnation &&
+                         standing_.incarnation == known_.incarnation && known_.files_next.empty();
+    const bool promised = kept_ == known_.parameters && promised_ == kept_;
+    const bool asked = parameter_request_ || files_request_ || !evict_requests_.empty() ||
+                       stop_request_ != 0;
+    return phase_ == Phase::kMember && told_.may_act && settled && promised && !asked && !fast_ &&
+           step_ == ReconfigurationStep::kNone && loss_at_ == kNever && trigger_at_ == kNever &&
+           !paxos_.running();
+}
+
+void Arbiter::Impl::refresh_lease() {
+    if (lease_stale_ && has_lease()) {
+        lease_end_ = lease_end_with(kept_);
+    }
+    lease_stale_ = false;
+}
+
+void Arbiter::Impl::take_output(Output& into) {
+    // Lists change places, so that neither side has to find room for them anew; the heartbeat is
+    // large and mostly not there.
+    into.lease = std::exchange(out_.lease, std::nullopt);
+    into.cycles.clear();
+    into.cycles.swap(out_.cycles);
+    into.heartbeat.reset();
+    if (out_.heartbeat) {
+        into.heartbeat = out_.heartbeat;
+        out_.heartbeat.reset();
+    }
+    into.fence.clear();
+    into.fence.swap(out_.fence);
+    into.drain = std::exchange(out_.drain, false);
+    into.fence_self = std::exchange(out_.fence_self, std::nullopt);
+    into.notices.clear();
+    into.notices.swap(out_.notices);
+    into.exit = std::exchange(out_.exit, std::nullopt);
+    into.wake_at = std::exchange(out_.wake_at, kForever);
 }
 
 void Arbiter::Impl::evaluate() {
-    out_.wake_at = kForever;
+    refresh_lease();
+    quiet_ = false;
+    wake_at_ = kForever;
     if (phase_ == Phase::kEnded) {
         return;
     }
@@ -122,6 +183,7 @@ void Arbiter::Impl::evaluate() {
     schedule_cycles();
     send_heartbeat();
     check_invariants();
+    quiet_ = nothing_under_way();
 }
 
 void Arbiter::Impl::check_invariants() const {
@@ -155,7 +217,7 @@ void Arbiter::Impl::wake(Instant at) {
     // What was due by now has just been looked at; if it waits for something else, time alone will
     // not help it.
     if (at > now_) {
-        out_.wake_at = std::min(out_.wake_at, at);
+        wake_at_ = std::min(wake_at_, at);
     }
 }
 
@@ -178,7 +240,7 @@ void Arbiter::Impl::on(const FileOpened& input) {
         forget_file(input.file);
         f.tag = input.tag;
     }
-    f.open = true;
+    open_.insert(input.file);
     f.header_generation = input.generation;
     f.primed = false;
     f.failing = false;
@@ -187,7 +249,7 @@ void Arbiter::Impl::on(const FileOpened& input) {
 
 void Arbiter::Impl::on(const FileClosed& input) {
     FileProgress& f = files_[input.file];
-    f.open = false;
+    open_.erase(input.file);
     const bool counts = voting::Quorum(known_).all().contains(input.file);
     if (f.state == FileState::kOnline && counts) {
         notify(NoticeKind::kFileOffline).file = input.file;
@@ -197,6 +259,7 @@ void Arbiter::Impl::on(const FileClosed& input) {
 
 void Arbiter::Impl::on(const LeaseAcknowledged& input) {
     acknowledged_serial_ = std::max(acknowledged_serial_, input.serial);
+    news_ = false;  // Whoever waits for a serial is not quiet.
     if (gate_serial_ != 0 && acknowledged_serial_ >= gate_serial_) {
         gate_serial_ = 0;
         publish();

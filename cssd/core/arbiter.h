@@ -111,6 +111,8 @@ public:
     void step(Instant now, const Input& input);
     /// The effects of the steps since the last call, in the order in which to carry them out.
     [[nodiscard]] Output take_output();
+    /// The same, where the room of an earlier output is used again.
+    void take_output(Output& into);
 
     [[nodiscard]] StatusView status(Instant now) const;
 

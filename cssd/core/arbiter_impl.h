@@ -16,8 +16,7 @@ namespace css::core {
 
 /// One voting file as the core drives it (PROTOCOL 4).
 struct FileProgress {
-    FileTag tag;  ///< Of the file that has, or last had, this place here.
-    bool open = false;
+    FileTag tag;                ///< Of the file that has, or last had, this place here.
     bool primed = false;        ///< Read once in this life, so writing it is allowed (PROTOCOL 6).
     bool failing = false;       ///< The last cycle failed: the next one waits a full period.
     bool own_readable = false;  ///< The priming read showed own H and B readable.
@@ -70,6 +69,12 @@ struct PublishedSets {
     PerNode<Instant> changed_at;  ///< Per bit of `connected`.
 };
 
+/// Since when the newest instance of a node that the lease depends on counts as acknowledging.
+struct LeaseFloor {
+    Unique unique;
+    Instant at = kNever;
+};
+
 /// A member that the lease depends on (PROTOCOL 4: `m`).
 struct LeasePeer {
     Instance m;
@@ -117,7 +122,7 @@ class Arbiter::Impl {
 public:
     Impl(Instant now, const ArbiterOptions& options);
     void step(Instant now, const Input& input);
-    Output take_output();
+    void take_output(Output& into);
     [[nodiscard]] StatusView status(Instant now) const;
 
 private:
@@ -134,6 +139,8 @@ private:
     void on(const NodesChanged& input);
     void on(const OperatorRequest& input);
     void evaluate();
+    [[nodiscard]] bool nothing_under_way() const;
+    void refresh_lease();
     void check_invariants() const;
     [[nodiscard]] bool alive() const {
         return phase_ == Phase::kJoining || phase_ == Phase::kMember;
@@ -150,7 +157,7 @@ private:
 
     // ---- disk.cc: cycles
     void observe_cycle(const CycleFinished& input, FileProgress& f);
-    void observe_slots(const CycleFinished& input, const FileProgress& f, voting::ReadTime time);
+    bool observe_slots(const CycleFinished& input, const FileProgress& f, voting::ReadTime time);
     void check_own_slot(const CycleFinished& input, const FileProgress& f);
     void prime(FileIndex file, const SlotView& own);
     [[nodiscard]] bool all_readable(const CycleFinished& input) const;
@@ -166,17 +173,16 @@ private:
     [[nodiscard]] bool kills_wanted(FileIndex file) const;
     [[nodiscard]] unsigned slots_in_use() const;
     [[nodiscard]] NodeState state_published(const Record& record) const;
-    [[nodiscard]] FileSet open_files() const;
     [[nodiscard]] FileSet files_standing(Incarnation at_least) const;
     [[nodiscard]] Duration cycle_time() const;
 
     // ---- network.cc
-    void observe_sets(NodeNumber n, const PublishedSets& sets);
+    bool observe_sets(NodeNumber n, const PublishedSets& sets);
     void update_links();
     void update_link(NodeNumber n, NodeSet& connected, NodeSet& doubt);
     void warn_link(NodeNumber n, LinkState& link, Instant acknowledged);
     void send_heartbeat();
-    [[nodiscard]] netbeat::Heartbeat make_datagram();
+    void make_datagram(netbeat::Heartbeat& h);
     [[nodiscard]] bool may_echo() const;
     [[nodiscard]] bool echoes(NodeNumber n) const;
     [[nodiscard]] Unique largest_unique(NodeNumber n) const;
@@ -204,6 +210,7 @@ private:
     void update_lease();
     [[nodiscard]] Instant disk_time() const;
     [[nodiscard]] Instant acknowledged_by(Instance m) const;
+    void note_lease_peers();
     [[nodiscard]] Instant lease_end_with(const Parameters& promise) const;
     /// The guardians act at E; the daemon stops a little earlier by itself, so that there is time
     /// to say why, on the voting files and in the logs.
@@ -274,6 +281,12 @@ private:
     Phase phase_ = Phase::kStarting;
     Output out_;
 
+    // ---- what spares most inputs the evaluation (arbiter.cc, step)
+    bool quiet_ = false;          ///< The last evaluation found nothing under way.
+    bool news_ = true;            ///< The input is more than a sign that everything goes on.
+    bool lease_stale_ = false;    ///< lease_end_ does not know of later such signs yet.
+    Instant wake_at_ = kForever;  ///< What was evaluated last stays as it is until then.
+
     // ---- starting
     Instant start_watch_from_ = kNever;                 ///< The slot has not moved since.
     StartRefusal refusal_ = StartRefusal::kNoMajority;  ///< Last one noticed.
@@ -313,6 +326,7 @@ private:
 
     // ---- lease
     std::vector<LeasePeer> lease_peers_;
+    PerNode<LeaseFloor> lease_floor_;  ///< Of lease_peers_, to be found by node.
     Instant lease_end_ = kNever;
     Instant lease_fixed_ = kForever;  ///< While stopping: the end that was cut short.
     LeaseUpdate told_;
@@ -338,6 +352,7 @@ private:
     voting::DiskPaxos paxos_;
     netbeat::Links links_;
     PerFile<FileProgress> files_;
+    FileSet open_;
     std::uint64_t cycle_counter_ = 0;
     std::uint64_t content_ = 1;  ///< Grows when own H has something new to say.
     bool datagram_due_ = false;

@@ -18,7 +18,7 @@ void Arbiter::Impl::on(const CycleFinished& input) {
         return;
     }
     f.failing = input.outcome != CycleOutcome::kDone;
-    if (f.failing || !f.open) {
+    if (f.failing || !open_.contains(input.file)) {
         return;
     }
     CSS_CHECK(input.slots.size() == f.slots);
@@ -29,7 +29,8 @@ void Arbiter::Impl::on(const CycleFinished& input) {
 
 void Arbiter::Impl::observe_cycle(const CycleFinished& input, FileProgress& f) {
     const voting::ReadTime time{f.begin, now_};
-    observe_slots(input, f, time);
+    const bool online = f.state == FileState::kOnline && f.warned_percent == 0;
+    const bool same = observe_slots(input, f, time);
     // While it starts, every read counts anew: the slot may still be another host's, whose record
     // and ballot are carried on, too.
     if (!f.primed || (phase_ == Phase::kStarting && !mutated(Mutation::kStartReadsOnce)) ||
@@ -56,12 +57,15 @@ void Arbiter::Impl::observe_cycle(const CycleFinished& input, FileProgress& f) {
         disk_.note_drops(known_, gone, {input.file, self_.node, complete, time});
     }
     take_ballot(input, f);
+    news_ = !(complete && online && same);
 }
 
-void Arbiter::Impl::observe_slots(const CycleFinished& input,
+/// Returns whether every slot only showed that its node lives, or less.
+bool Arbiter::Impl::observe_slots(const CycleFinished& input,
                                   const FileProgress& f,
                                   voting::ReadTime time) {
     const voting::Quorum quorum(known_);
+    bool same = true;
     for (std::size_t i = 0; i < input.slots.size(); ++i) {
         const NodeNumber n = NodeNumber::from_index(i);
         const SlotView& slot = input.slots[i];
@@ -77,6 +81,7 @@ void Arbiter::Impl::observe_slots(const CycleFinished& input,
         if (change == voting::DiskView::Change::kNone || !slot.heartbeat.written()) {
             continue;
         }
+        same = same && change == voting::DiskView::Change::kAlive;
         const voting::Heartbeat& h = slot.heartbeat;
         disk_.update_replaced(n, quorum, now_);
         if (n == self_.node) {
@@ -96,9 +101,10 @@ void Arbiter::Impl::observe_slots(const CycleFinished& input,
         sets.record = h.record.incarnation;
         sets.connected = h.connected;
         sets.doubt = h.doubt;
-        observe_sets(n, sets);
+        same = observe_sets(n, sets) && same;
         learn(h.record, h.complete);
     }
+    return same;
 }
 
 void Arbiter::Impl::prime(FileIndex file, const SlotView& own) {
@@ -179,6 +185,7 @@ void Arbiter::Impl::note_standing() {
     datagram_due_ = true;
     std::erase_if(lease_peers_,
                   [this](const LeasePeer& p) { return p.listed_until < standing_.incarnation; });
+    note_lease_peers();
 }
 
 void Arbiter::Impl::take_ballot(const CycleFinished& input, const FileProgress& f) {
@@ -199,17 +206,6 @@ void Arbiter::Impl::take_ballot(const CycleFinished& input, const FileProgress& 
             break;
         }
     }
-}
-
-FileSet Arbiter::Impl::open_files() const {
-    FileSet files;
-    for (std::size_t i = 0; i < kFilesMax; ++i) {
-        const FileIndex f = FileIndex::from_index(i);
-        if (files_[f].open) {
-            files.insert(f);
-        }
-    }
-    return files;
 }
 
 Duration Arbiter::Impl::cycle_time() const {
@@ -335,7 +331,7 @@ bool Arbiter::Impl::may_write(FileIndex file) const {
 }
 
 void Arbiter::Impl::schedule_cycles() {
-    for (const FileIndex i : open_files()) {
+    for (const FileIndex i : open_) {
         FileProgress& f = files_[i];
         if (f.in_flight) {
             continue;
@@ -381,7 +377,8 @@ void Arbiter::Impl::start_cycle(FileIndex file, FileProgress& f) {
         order.header = header_order();
     }
     sequence_ = Sequence{sequence_.value() + 1};
-    voting::Heartbeat h;
+    CycleOrder::Own& own = order.own.emplace();
+    voting::Heartbeat& h = own.heartbeat;
     h.unique = self_.unique;
     h.host = options_.host;
     h.boot = options_.boot;
@@ -400,7 +397,7 @@ void Arbiter::Impl::start_cycle(FileIndex file, FileProgress& f) {
     f.writes_state = h.state;
     f.writes_ballot = paxos_.serial();
     f.writes_content = content_;
-    order.own = CycleOrder::Own{h, paxos_.block()};
+    own.ballot = paxos_.block();
 }
 
 NodeState Arbiter::Impl::state_published(const Record& record) const {

@@ -35,6 +35,7 @@ void Arbiter::Impl::forget_file(FileIndex file) {
     f.stale = before.in_flight;
     f.cycle = before.cycle;
     f.begin = before.begin;
+    open_.erase(file);
     disk_.forget(file);
 }
 
@@ -108,7 +109,7 @@ std::optional<FileLack> Arbiter::Impl::lack_of_files() const {
             const voting::SlotOnFile& s = disk_.at(f, n);
             const bool same_file =
                 known_.files.contains(f) || files_[f].tag == files_request_->change.tags[f];
-            if (same_file && files_[f].open && s.seen && s.heartbeat_readable &&
+            if (same_file && open_.contains(f) && s.seen && s.heartbeat_readable &&
                 s.heartbeat.unique == known_.unique[n] &&
                 now_ < s.first_shown.end + kept_.misscount) {
                 writes.insert(f);

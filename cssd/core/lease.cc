@@ -14,13 +14,19 @@ Instant Arbiter::Impl::disk_time() const {
 }
 
 Instant Arbiter::Impl::acknowledged_by(Instance m) const {
-    Instant at = links_.acknowledged(m);
+    const LeaseFloor& floor = lease_floor_[m.node];
+    const Instant at = links_.acknowledged(m);
+    return floor.unique == m.unique ? std::max(at, floor.at) : at;
+}
+
+void Arbiter::Impl::note_lease_peers() {
+    lease_floor_ = {};
     for (const LeasePeer& p : lease_peers_) {
-        if (p.m == m) {
-            at = std::max(at, p.floor);
+        LeaseFloor& floor = lease_floor_[p.m.node];
+        if (p.m.unique > floor.unique) {
+            floor = {p.m.unique, p.floor};
         }
     }
-    return at;
 }
 
 Instant Arbiter::Impl::lease_end_with(const Parameters& promise) const {
@@ -89,7 +95,8 @@ void Arbiter::Impl::tell_guardians() {
                          u.token != told_.token || u.may_act != told_.may_act ||
                          u.reboottime != told_.reboottime || u.end < told_.end;
     // Every interval; more often where the lease is so short that a stale end would be felt.
-    const Instant due = told_at_ + std::min(period(), siot(kept_) / 8);
+    const Duration every = std::min(period(), siot(kept_) / 8);
+    const Instant due = told_at_ + every;
     const bool published_first =
         (mutated(Mutation::kPublishBeforeGuardian) && adopted_at_ == now_) ||
         (mutated(Mutation::kResettingBeforeGuardian) && phase_ == Phase::kStopping);
@@ -105,6 +112,7 @@ void Arbiter::Impl::tell_guardians() {
     }
     told_ = u;
     told_at_ = now_;
+    wake(now_ + every);
     out_.lease = u;
     if (u.may_act && !acts_) {
         acts_ = true;
@@ -125,6 +133,7 @@ void Arbiter::Impl::stop(StopReason reason, NodeNumber by) {
         leaving_done) {
         return;
     }
+    refresh_lease();
     Notice& n = notify(NoticeKind::kLeaseLost);
     n.stop = reason;
     n.by = by;

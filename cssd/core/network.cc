@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "cssd/base/mutation.h"
 #include "cssd/core/arbiter_impl.h"
@@ -11,6 +12,7 @@ void Arbiter::Impl::on(const HeartbeatReceived& input) {
     const netbeat::Heartbeat& h = *input.heartbeat;
     const NodeNumber n = h.sender.node;
     if (!options_.configured.contains(n) || h.sender.unique == Unique{}) {
+        news_ = false;
         return;
     }
     if (n == self_.node) {
@@ -22,8 +24,9 @@ void Arbiter::Impl::on(const HeartbeatReceived& input) {
         }
         return;
     }
-    const bool newer = links_.accept(h, now_);
-    if (!newer && !mutated(Mutation::kReplayCounts)) {
+    const netbeat::Accepted accepted = links_.accept(h, now_);
+    if (accepted == netbeat::Accepted::kNot && !mutated(Mutation::kReplayCounts)) {
+        news_ = false;
         return;
     }
     const netbeat::Echo& echo = h.echo[self_.node];
@@ -33,7 +36,7 @@ void Arbiter::Impl::on(const HeartbeatReceived& input) {
                echo.sequence != Sequence{}) {
         links_.accept_echo(h.sender, echo.sequence);
     }
-    weight_of_[n] = h.weight;
+    const bool same_weight = std::exchange(weight_of_[n], h.weight) == h.weight;
     PublishedSets sets;
     sets.unique = h.sender.unique;
     sets.sequence = h.sequence;
@@ -42,20 +45,28 @@ void Arbiter::Impl::on(const HeartbeatReceived& input) {
     sets.record = h.record.incarnation;
     sets.connected = h.connected;
     sets.doubt = h.doubt;
-    observe_sets(n, sets);
+    const bool same_sets = observe_sets(n, sets);
     learn(h.record, h.complete);
     const bool asked = h.stop_requested.contains(self_.node) && phase_ == Phase::kMember &&
                        h.record.incarnation == known_.incarnation && known_.lists(h.sender);
     if (asked) {
         begin_leaving();
     }
+    const LinkState& link = link_[n];
+    const bool link_well =
+        link.connected && !link.doubt && !link.lost && link.warned_percent == 0;
+    news_ = !(accepted == netbeat::Accepted::kAlive && same_sets && same_weight && link_well);
 }
 
-void Arbiter::Impl::observe_sets(NodeNumber n, const PublishedSets& sets) {
+/// Returns whether they are the same as before, or older.
+bool Arbiter::Impl::observe_sets(NodeNumber n, const PublishedSets& sets) {
     PublishedSets& known = sets_[n];
     if (std::tie(sets.unique, sets.sequence) <= std::tie(known.unique, known.sequence)) {
-        return;
+        return true;
     }
+    const bool same = known.unique == sets.unique && known.state == sets.state &&
+                      known.standby == sets.standby && known.record == sets.record &&
+                      known.connected == sets.connected && known.doubt == sets.doubt;
     const NodeSet changed = (sets.connected - known.connected) | (known.connected - sets.connected);
     for (const NodeNumber b : changed) {
         known.changed_at[b] = now_;
@@ -68,6 +79,7 @@ void Arbiter::Impl::observe_sets(NodeNumber n, const PublishedSets& sets) {
     known.connected = sets.connected;
     known.doubt = sets.doubt;
     known.at = now_;
+    return same;
 }
 
 Unique Arbiter::Impl::largest_unique(NodeNumber n) const {
@@ -175,9 +187,8 @@ bool Arbiter::Impl::echoes(NodeNumber n) const {
            (!known_.drops(Instance{n, peer.unique}) || mutated(Mutation::kEchoDropped));
 }
 
-netbeat::Heartbeat Arbiter::Impl::make_datagram() {
+void Arbiter::Impl::make_datagram(netbeat::Heartbeat& h) {
     sequence_ = Sequence{sequence_.value() + 1};
-    netbeat::Heartbeat h;
     h.sender = self_;
     h.sequence = sequence_;
     h.state = state_published(standing_);
@@ -198,7 +209,6 @@ netbeat::Heartbeat Arbiter::Impl::make_datagram() {
             links_.echoed(n);
         }
     }
-    return h;
 }
 
 void Arbiter::Impl::send_heartbeat() {
@@ -212,7 +222,7 @@ void Arbiter::Impl::send_heartbeat() {
         wake(due);
         return;
     }
-    out_.heartbeat = make_datagram();
+    make_datagram(out_.heartbeat.emplace());
     links_.sent(sequence_, now_);
     links_.forget_sent_before(now_ - 2 * Duration{promised_.misscount});
     datagram_due_ = false;

@@ -117,10 +117,14 @@ void Arbiter::Impl::reconfigure_as_member() {
     if (cause == RecordCause::kNone && !joiners.empty()) {
         cause = RecordCause::kJoin;
     }
-    Record target = next_record(clique, joiners, cause);
-    const bool same_members = target.members == known_.members && target.unique == known_.unique;
-    const bool parameters = !(target.parameters == known_.parameters);
-    const bool files = change_files(target);
+    const bool same_members = clique == known_.members && joiners.empty();
+    const bool parameters = !(with_request(known_.parameters) == known_.parameters);
+    Record target;
+    bool files = false;
+    if (!same_members || parameters || files_request_ || !known_.files_next.empty()) {
+        target = next_record(clique, joiners, cause);
+        files = change_files(target);
+    }
     if (same_members && !parameters && !files) {
         stop_proposing();
         return;
@@ -353,7 +357,7 @@ void Arbiter::Impl::propose(const Record& target, NodeSet cohort, bool own_reque
         return;
     }
     paxos_.begin(target,
-                 mutated(Mutation::kBallotByReachable) ? voting::Quorum(open_files(), FileSet{})
+                 mutated(Mutation::kBallotByReachable) ? voting::Quorum(open_, FileSet{})
                                                        : voting::Quorum(known_));
     note_files_proposed(target);
     Notice& n = notify(NoticeKind::kBallotStarted);

@@ -41,7 +41,7 @@ bool Arbiter::Impl::adopted_shown(Instance i) const {
 }
 
 voting::Quorum Arbiter::Impl::quorum_of(const Record& r) const {
-    return mutated(Mutation::kMajorityOfReachable) ? voting::Quorum(open_files(), FileSet{})
+    return mutated(Mutation::kMajorityOfReachable) ? voting::Quorum(open_, FileSet{})
                                                    : voting::Quorum(r);
 }
 
@@ -148,6 +148,7 @@ void Arbiter::Impl::adopt() {
             found->listed_until = known_.incarnation;
         }
     }
+    note_lease_peers();
     // New members can bring E forward: guardians and clients' page hold the new end before the
     // record appears in own H or on the network (PROTOCOL 8). With an older record still waiting
     // for the guardians this one waits for them too.

@@ -175,12 +175,13 @@ void Arbiter::Impl::evaluate_requests() {
 
 StatusView Arbiter::Impl::status(Instant now) const {
     StatusView v;
+    const Instant lease_end = lease_stale_ && has_lease() ? lease_end_with(kept_) : lease_end_;
     v.phase = phase_;
     v.self = self_;
     v.refusal = refusal_;
-    v.may_act = told_.may_act && phase_ == Phase::kMember && now < lease_end_;
+    v.may_act = told_.may_act && phase_ == Phase::kMember && now < lease_end;
     v.standby = standby_;
-    v.lease_end = has_lease() ? lease_end_ : kNever;
+    v.lease_end = has_lease() ? lease_end : kNever;
     v.newest = known_;
     v.complete = complete_;
     v.promise = promised_;
@@ -190,10 +191,10 @@ StatusView Arbiter::Impl::status(Instant now) const {
     v.stop = stop_reason_;
     v.files_lack = files_lack_;
     if (phase_ != Phase::kStarting && !lease_peers_.empty()) {
-        v.siot_in_force = lease_end_ < disk_time() + liot(kept_);
+        v.siot_in_force = lease_end < disk_time() + liot(kept_);
         if (v.siot_in_force) {
             for (const LeasePeer& p : lease_peers_) {
-                if (std::max(p.floor, links_.acknowledged(p.m)) + siot(kept_) <= lease_end_) {
+                if (std::max(p.floor, links_.acknowledged(p.m)) + siot(kept_) <= lease_end) {
                     v.lease_limited_by.insert(p.m.node);
                 }
             }

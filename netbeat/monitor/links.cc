@@ -8,19 +8,21 @@
 namespace css::netbeat {
 namespace {
 
-constexpr std::size_t kInstancesKept = 4;
 constexpr std::size_t kSentKept = 4096;
 
 }  // namespace
 
-bool Links::accept(const Heartbeat& h, Instant now) {
+Accepted Links::accept(const Heartbeat& h, Instant now) {
     Peer& p = peers_[h.sender.node];
     if (std::pair{h.sender.unique, h.sequence} <= std::pair{p.unique, p.sequence}) {
         if (mutated(Mutation::kReplayCounts)) {
             p.heard_at = now;
         }
-        return false;
+        return Accepted::kNot;
     }
+    const bool same = p.unique == h.sender.unique && p.state == h.state &&
+                      p.standby == h.standby && p.record == h.record.incarnation &&
+                      p.complete == h.complete;
     p.unique = h.sender.unique;
     p.sequence = h.sequence;
     p.heard_at = now;
@@ -38,7 +40,7 @@ bool Links::accept(const Heartbeat& h, Instant now) {
     if (h.state == NodeState::kFenced) {
         p.fenced_unique = p.unique;
     }
-    return true;
+    return same ? Accepted::kAlive : Accepted::kNews;
 }
 
 void Links::accept_echo(Instance from, Sequence echoed) {
@@ -49,14 +51,15 @@ void Links::accept_echo(Instance from, Sequence echoed) {
     if (sent == sent_.end() || sent->sequence != echoed) {
         return;
     }
-    auto& list = acknowledged_[from.node];
-    if (list.empty() || list.back().unique < from.unique) {
-        if (list.size() == kInstancesKept) {
-            list.erase(list.begin());
+    Acknowledgements& a = acknowledged_[from.node];
+    if (a.count == 0 || a.of[a.count - 1].unique < from.unique) {
+        if (a.count == a.of.size()) {
+            std::shift_left(a.of.begin(), a.of.end(), 1);
+            --a.count;
         }
-        list.push_back({from.unique, sent->at});
-    } else if (list.back().unique == from.unique) {
-        list.back().sent_at = std::max(list.back().sent_at, sent->at);
+        a.of[a.count++] = {from.unique, sent->at};
+    } else if (Acknowledged& newest = a.of[a.count - 1]; newest.unique == from.unique) {
+        newest.sent_at = std::max(newest.sent_at, sent->at);
     }
 }
 
@@ -84,9 +87,10 @@ Instant Links::acknowledged(Instance m) const {
     if (mutated(Mutation::kNoEcho)) {
         return peers_[m.node].unique == m.unique ? peers_[m.node].heard_at : kNever;
     }
-    for (const Acknowledged& a : acknowledged_[m.node]) {
-        if (a.unique == m.unique) {
-            return a.sent_at;
+    const Acknowledgements& a = acknowledged_[m.node];
+    for (std::size_t i = a.count; i > 0; --i) {
+        if (a.of[i - 1].unique == m.unique) {
+            return a.of[i - 1].sent_at;
         }
     }
     return kNever;

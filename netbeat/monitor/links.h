@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
-#include <vector>
 
 #include "cssd/base/time.h"
 #include "cssd/base/types.h"
@@ -28,14 +30,20 @@ struct Peer {
     Instant echoed_receipt = kNever;
 };
 
+/// What a heartbeat was good for.
+enum class Accepted : std::uint8_t {
+    kNot,    ///< Not newer than the newest heard.
+    kAlive,  ///< A sign of life; of itself the sender says what it said before.
+    kNews,   ///< Its unique, its state or its record is another than before.
+};
+
 /// Heartbeats heard, echoes sent and echoes received: the raw material of A(m), `connected` and
 /// `doubt` (PROTOCOL 5). Pure bookkeeping.
 class Links {
 public:
     /// Takes an authentic heartbeat in, unless it is not newer than the newest (unique, sequence)
-    /// heard from that sender: then it is ignored, also as a sign of life. Returns whether it
-    /// counted.
-    bool accept(const Heartbeat& h, Instant now);
+    /// heard from that sender: then it is ignored, also as a sign of life.
+    Accepted accept(const Heartbeat& h, Instant now);
     /// Notes the echo of this instance in an accepted heartbeat.
     void accept_echo(Instance from, Sequence echoed);
 
@@ -62,7 +70,12 @@ private:
         Instant at;
     };
     PerNode<Peer> peers_;
-    PerNode<std::vector<Acknowledged>> acknowledged_;  ///< Newest instance last, a few at most.
+    /// Of a node: newest instance last, a few at most.
+    struct Acknowledgements {
+        std::array<Acknowledged, 4> of;
+        std::size_t count = 0;
+    };
+    PerNode<Acknowledgements> acknowledged_;
     std::deque<Sent> sent_;
 };
 

@@ -6,6 +6,7 @@
 #include "tests/simulator/disks.h"
 #include "tests/simulator/file_sets.h"
 #include "tests/simulator/network.h"
+#include "tests/simulator/same.h"
 
 namespace css::sim {
 namespace {
@@ -37,7 +38,7 @@ const Record& Checkers::told() const {
 void Checkers::see_record(const Machine& machine, const Record& record) {
     const std::size_t i = record.incarnation.value();
     if (i < records_.size() && records_[i].seen) {
-        if (!(records_[i].record == record)) {
+        if (!same(records_[i].record, record)) {
             fail("Agreement",
                  "machine " + std::to_string(machine.index + 1) + " has " + to_text(record) +
                      ", others have " + to_text(records_[i].record));

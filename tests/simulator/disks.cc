@@ -6,6 +6,7 @@
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/lifecycle.h"
 #include "tests/simulator/runtime.h"
+#include "tests/simulator/same.h"
 
 namespace css::sim {
 namespace {
@@ -29,6 +30,7 @@ Disks::Disks(World& world) : world_(world) {
     in_flight_.resize(paths_.size());
     read_from_.resize(paths_.size());
     kill_landed_.resize(images_.size());
+    ballots_.resize(paths_.size());
 }
 
 // ------------------------------------------------------------------------------- one cycle
@@ -53,8 +55,7 @@ void Disks::submit(Machine& machine, const core::CycleOrder& order) {
         const std::size_t size = image.sector_size();
         voting::encode_heartbeat(
             image.identity(), machine.number, order.own->heartbeat, both.first(size));
-        voting::encode_ballot(
-            image.identity(), machine.number, order.own->ballot, both.subspan(size));
+        encode_ballot(request, order.own->ballot, both.subspan(size));
         request.incarnation = order.own->heartbeat.record.incarnation;
         request.unique = order.own->heartbeat.unique;
         note_holder(machine, request.unique);
@@ -130,6 +131,22 @@ void Disks::check_kill(const Request& request, const core::CycleOrder::Kill& kil
                             std::to_string(now.victim.value()) + " to " +
                             std::to_string(kill.block.victim.value())};
     }
+}
+
+/// Ballots change seldom, and the same block of the same slot and file is the same bytes.
+void Disks::encode_ballot(const Request& request,
+                          const voting::Ballot& ballot,
+                          std::span<std::byte> sector) {
+    const voting::SectorIdentity& identity = images_[request.file].identity();
+    EncodedBallot& last = ballots_[request.machine * images_.size() + request.file];
+    if (last.slot != request.self || last.file != identity.file || !same(last.ballot, ballot)) {
+        last.slot = request.self;
+        last.file = identity.file;
+        last.ballot = ballot;
+        last.bytes.resize(sector.size());
+        voting::encode_ballot(identity, request.self, ballot, last.bytes);
+    }
+    std::copy(last.bytes.begin(), last.bytes.end(), sector.begin());
 }
 
 void Disks::on_land(const Event& event) {

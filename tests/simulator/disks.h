@@ -143,7 +143,17 @@ private:
         PerFile<SimTime> landed;  ///< First time, by file.
     };
 
+    struct EncodedBallot {
+        NodeNumber slot;
+        FileUid file;
+        voting::Ballot ballot;
+        std::vector<std::byte> bytes;
+    };
+
     // Requests (disks.cc).
+    void encode_ballot(const Request& request,
+                       const voting::Ballot& ballot,
+                       std::span<std::byte> sector);
     unsigned new_request();
     void release(unsigned index);
     void schedule(EventKind kind, unsigned index, SimTime delay);
@@ -191,6 +201,7 @@ private:
     std::vector<Path> paths_;                    ///< By machine, then file.
     std::vector<PerNode<Incarnation>> landed_;   ///< By file.
     std::vector<unsigned> in_flight_;            ///< By machine, then file.
+    std::vector<EncodedBallot> ballots_;         ///< The same.
     std::vector<SimTime> read_from_;             ///< The same: begin of the daemon's newest read.
     std::vector<PerNode<SimTime>> kill_landed_;  ///< By file.
     PerNode<Holder> holders_;                    ///< Of each slot.

@@ -88,10 +88,8 @@ void Network::on_datagram(const Event& event) {
         note_heard(datagram, event.machine);
     }
     if (machine.daemon.arbiter != nullptr) {
-        // Delivered by copy: the step may send, and the pool may move.
-        const netbeat::Heartbeat heartbeat = datagram.heartbeat;
         core::HeartbeatReceived received;
-        received.heartbeat = &heartbeat;
+        received.heartbeat = &datagram.heartbeat;
         world_.runtime->step(machine, received);
     }
     release(event.argument);

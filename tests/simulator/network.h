@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "netbeat/wire/codec.h"
@@ -95,8 +96,8 @@ private:
     unsigned base_loss_;
     SimTime gap_;  ///< From here on a silence is long.
     std::vector<Link> links_;
-    std::vector<Heard> heard_;  ///< [to][from]
-    std::vector<Datagram> datagrams_;
+    std::vector<Heard> heard_;        ///< [to][from]
+    std::deque<Datagram> datagrams_;  ///< Stay where they are: a step that takes one may send.
     std::vector<unsigned> free_;
     std::vector<Old> old_;  ///< A sample of all that was ever sent, for replays.
     std::uint64_t sent_ = 0;

@@ -23,7 +23,11 @@ void Runtime::step(Machine& machine, const core::Input& input) {
         world_.audit->before_step(machine, input);
     }
     machine.daemon.arbiter->step(machine.clock.local(world_.now), input);
-    core::Output output = machine.daemon.arbiter->take_output();
+    if (depth_ == outputs_.size()) {
+        outputs_.emplace_back();
+    }
+    core::Output& output = outputs_[depth_++];
+    machine.daemon.arbiter->take_output(output);
     for (const core::Notice& notice : output.notices) {
         if (notice.kind == core::NoticeKind::kDecided) {
             world_.checkers->on_decided(machine);
@@ -33,6 +37,11 @@ void Runtime::step(Machine& machine, const core::Input& input) {
     if (world_.audit != nullptr) {
         world_.audit->after_step(machine, output);
     }
+    carry_out_step(machine, output);
+    --depth_;
+}
+
+void Runtime::carry_out_step(Machine& machine, core::Output& output) {
     if (world_.ambusher->waits_at(Place::kDecided) && decides(machine, output)) {
         const std::uint32_t life = machine.daemon.life;
         world_.ambusher->spring(Place::kDecided, machine);

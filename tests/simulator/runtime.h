@@ -1,6 +1,8 @@
 #pragma once
 
 #include <bitset>
+#include <cstddef>
+#include <deque>
 
 #include "tests/simulator/place.h"
 #include "tests/simulator/world.h"
@@ -22,6 +24,7 @@ public:
     void request(Machine& machine, core::OperatorRequest request);
 
 private:
+    void carry_out_step(Machine& machine, core::Output& output);
     void carry_out(Machine& machine, core::Output& output, Stage from);
     static bool has_effect(const core::Output& output, Stage stage);
     /// True: the daemon is stopped at `next`; the rest of `output` waits for on_resume.
@@ -39,6 +42,9 @@ private:
     void count(const Machine& machine, const core::Notice& notice);
 
     World& world_;
+    /// Of the step under way, and of steps that it brings about; kept for the room in them.
+    std::deque<core::Output> outputs_;
+    std::size_t depth_ = 0;
 };
 
 }  // namespace css::sim

@@ -42,6 +42,21 @@ public:
         std::memcpy(rest_.data(), bytes.data(), bytes.size());
         rest_ = rest_.subspan(bytes.size());
     }
+    /// Many numbers of four bytes, one after another; `value_of` makes one of an element.
+    template <class Range, class ValueOf>
+    void put_each(const Range& range, ValueOf&& value_of) {
+        CSS_CHECK(range.size() * 4 <= rest_.size());
+        std::byte* to = rest_.data();
+        for (const auto& element : range) {
+            const std::uint32_t value = value_of(element);
+            to[0] = static_cast<std::byte>(value & 0xFF);
+            to[1] = static_cast<std::byte>(value >> 8 & 0xFF);
+            to[2] = static_cast<std::byte>(value >> 16 & 0xFF);
+            to[3] = static_cast<std::byte>(value >> 24);
+            to += 4;
+        }
+        rest_ = rest_.subspan(range.size() * 4);
+    }
     /// Unused bytes; the block was zeroed before.
     void skip(std::size_t count) {
         CSS_CHECK(count <= rest_.size());
@@ -78,6 +93,20 @@ public:
             rest_ = rest_.subspan(sizeof(T));
             return value;
         }
+    }
+    /// Many numbers of four bytes, one after another; `element_of` makes an element of one.
+    template <class Range, class ElementOf>
+    void get_each(Range& range, ElementOf&& element_of) {
+        CSS_CHECK(range.size() * 4 <= rest_.size());
+        const std::byte* from = rest_.data();
+        for (auto& element : range) {
+            const auto part = [from](std::size_t i) {
+                return std::to_integer<std::uint32_t>(from[i]);
+            };
+            element = element_of(part(0) | part(1) << 8 | part(2) << 16 | part(3) << 24);
+            from += 4;
+        }
+        rest_ = rest_.subspan(range.size() * 4);
     }
     Bytes16 get_bytes16() {
         Bytes16 bytes{};

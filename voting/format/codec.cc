@@ -75,7 +75,7 @@ void get(FieldReader& from, Heartbeat& h) {
     h.connected = NodeSet{from.get<std::uint64_t>()};
     h.doubt = NodeSet{from.get<std::uint64_t>()};
     h.wall_clock_ns = static_cast<std::int64_t>(from.get<std::uint64_t>());
-    h.record = get_record(from);
+    get_record(from, h.record);
 }
 
 void put(const Ballot& b, FieldWriter& to) {
@@ -89,7 +89,7 @@ void get(FieldReader& from, Ballot& b) {
     b.instance = Incarnation{from.get<std::uint64_t>()};
     b.mbal = from.get<std::uint64_t>();
     b.bal = from.get<std::uint64_t>();
-    b.record = get_record(from);
+    get_record(from, b.record);
 }
 
 void put(const KillBlock& k, FieldWriter& to) {

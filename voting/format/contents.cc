@@ -73,9 +73,7 @@ bool is_consistent(const Record& record) {
 void put_record(const Record& record, FieldWriter& to) {
     to.put(record.incarnation.value());
     to.put(record.members.bits());
-    for (const Unique unique : record.unique) {
-        to.put(unique.value());
-    }
+    to.put_each(record.unique, [](Unique unique) { return unique.value(); });
     put_parameters(record.parameters, to);
     to.put(record.files.bits());
     to.put(record.files_next.bits());
@@ -83,18 +81,13 @@ void put_record(const Record& record, FieldWriter& to) {
     to.put(static_cast<std::uint8_t>(record.cause));
     to.skip(2);
     to.put(record.files_generation);
-    for (const FileTag tag : record.file_tags) {
-        to.put(tag.value());
-    }
+    to.put_each(record.file_tags, [](FileTag tag) { return tag.value(); });
 }
 
-Record get_record(FieldReader& from) {
-    Record record;
+void get_record(FieldReader& from, Record& record) {
     record.incarnation = Incarnation{from.get<std::uint64_t>()};
     record.members = NodeSet{from.get<std::uint64_t>()};
-    for (Unique& unique : record.unique) {
-        unique = Unique{from.get<std::uint32_t>()};
-    }
+    from.get_each(record.unique, [](std::uint32_t value) { return Unique{value}; });
     record.parameters = get_parameters(from);
     record.files = FileSet{from.get<std::uint16_t>()};
     record.files_next = FileSet{from.get<std::uint16_t>()};
@@ -102,10 +95,7 @@ Record get_record(FieldReader& from) {
     record.cause = static_cast<RecordCause>(from.get<std::uint8_t>());
     from.skip_zeros(2);
     record.files_generation = from.get<std::uint64_t>();
-    for (FileTag& tag : record.file_tags) {
-        tag = FileTag{from.get<std::uint32_t>()};
-    }
-    return record;
+    from.get_each(record.file_tags, [](std::uint32_t value) { return FileTag{value}; });
 }
 
 }  // namespace css::voting

@@ -23,6 +23,6 @@ void put_parameters(const Parameters& parameters, FieldWriter& to);
 /// What every record fulfils, R_0 (and the value-initialised one) included.
 [[nodiscard]] bool is_consistent(const Record& record);
 void put_record(const Record& record, FieldWriter& to);
-[[nodiscard]] Record get_record(FieldReader& from);
+void get_record(FieldReader& from, Record& record);
 
 }  // namespace css::voting

@@ -5,6 +5,17 @@
 #include "cssd/base/mutation.h"
 
 namespace css::voting {
+namespace {
+
+/// Equal in everything that is more than a sign of life.
+bool says_the_same(const Heartbeat& a, const Heartbeat& b) {
+    return a.unique == b.unique && a.state == b.state && a.standby == b.standby &&
+           a.complete == b.complete && a.slots_read == b.slots_read && a.weight == b.weight &&
+           a.promise == b.promise && a.connected == b.connected && a.doubt == b.doubt &&
+           a.record.incarnation == b.record.incarnation;
+}
+
+}  // namespace
 
 DiskView::DiskView(unsigned slots_max) {
     for (std::size_t f = 0; f < kFilesMax; ++f) {
@@ -32,6 +43,7 @@ DiskView::Change DiskView::observe(FileIndex file,
         return Change::kNone;
     }
     const bool first = !known.seen;
+    const bool same = !first && says_the_same(known.heartbeat, h);
     known.seen = true;
     known.heartbeat = h;
     known.composed_after = known.previous_shown;
@@ -42,7 +54,7 @@ DiskView::Change DiskView::observe(FileIndex file,
         slot_written_max_ = std::max(slot_written_max_, n.value());
         observe_node(n, h, !first, time.end);
     }
-    return first ? Change::kFirst : Change::kHeartbeat;
+    return first ? Change::kFirst : same ? Change::kAlive : Change::kHeartbeat;
 }
 
 void DiskView::observe_node(NodeNumber n, const Heartbeat& h, bool seen_here_before, Instant now) {

@@ -65,7 +65,12 @@ class DiskView {
 public:
     explicit DiskView(unsigned slots_max);
 
-    enum class Change : std::uint8_t { kNone, kHeartbeat, kFirst };
+    enum class Change : std::uint8_t {
+        kNone,
+        kAlive,      ///< It moved, but says what it said before.
+        kHeartbeat,  ///< It says something new.
+        kFirst,
+    };
 
     /// Notes slot `n` of a read of `file`. Returns whether its heartbeat is another than before.
     Change observe(FileIndex file, NodeNumber n, const SlotView& slot, ReadTime time);

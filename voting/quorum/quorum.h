@@ -57,17 +57,17 @@ private:
         if (set.empty()) {
             return kNever;
         }
-        std::array<Instant, kFilesMax> times{};
+        std::array<Instant, kFilesMax> latest;  // First; never more than a few.
         std::size_t count = 0;
         for (const FileIndex f : set) {
-            times[count++] = value_of(f);
+            const Instant value = value_of(f);
+            std::size_t at = count++;
+            for (; at > 0 && latest[at - 1] < value; --at) {
+                latest[at] = latest[at - 1];
+            }
+            latest[at] = value;
         }
-        const auto needed = static_cast<std::ptrdiff_t>(count / 2);
-        std::nth_element(times.begin(),
-                         times.begin() + needed,
-                         times.begin() + static_cast<std::ptrdiff_t>(count),
-                         std::greater<>{});
-        return times[count / 2];
+        return latest[count / 2];
     }
 
     FileSet files_;
