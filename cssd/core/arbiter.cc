@@ -85,6 +85,7 @@ void Arbiter::Impl::step(Instant now, const Input& input) {
         look_at_lapse();
     }
     news_ = true;
+    woken_ = std::holds_alternative<Tick>(input);
     std::visit([this](const auto& i) { on(i); }, input);
     if (mutated(Mutation::kLapseAfterNews)) {
         lease_end_ = has_lease() ? lease_end_with(kept_) : lease_end_;

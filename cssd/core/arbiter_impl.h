@@ -221,6 +221,11 @@ private:
     [[nodiscard]] Duration period() const {
         return std::min(interval(kept_), interval(known_.parameters));
     }
+    /// Whether what recurs at `at` is done in this step. A step that answers a wake does with it
+    /// what would come due soon after: so heartbeat, cycles and lease share one wake an interval.
+    [[nodiscard]] bool due(Instant at) const {
+        return now_ >= (woken_ && !fast_ ? at - period() / 16 : at);
+    }
     void tell_guardians();
     void stop(StopReason reason, NodeNumber by = NodeNumber{});
     void evaluate_stopping();
@@ -285,6 +290,7 @@ private:
     bool quiet_ = false;          ///< The last evaluation found nothing under way.
     bool news_ = true;            ///< The input is more than a sign that everything goes on.
     bool lease_stale_ = false;    ///< lease_end_ does not know of later such signs yet.
+    bool woken_ = false;          ///< This step's input is a Tick.
     Instant wake_at_ = kForever;  ///< What was evaluated last stays as it is until then.
 
     // ---- starting

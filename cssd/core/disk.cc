@@ -346,7 +346,7 @@ void Arbiter::Impl::schedule_cycles() {
         } else if (header_wanted(i)) {
             due = f.begin + period / 4;
         }
-        if (now_ < due) {
+        if (!this->due(due)) {
             wake(due);
             continue;
         }

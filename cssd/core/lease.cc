@@ -100,7 +100,7 @@ void Arbiter::Impl::tell_guardians() {
     const bool published_first =
         (mutated(Mutation::kPublishBeforeGuardian) && adopted_at_ == now_) ||
         (mutated(Mutation::kResettingBeforeGuardian) && phase_ == Phase::kStopping);
-    if (((!waiting && !changed) || published_first) && now_ < due) {
+    if (((!waiting && !changed) || published_first) && !this->due(due)) {
         wake(due);
         return;
     }

@@ -218,7 +218,7 @@ void Arbiter::Impl::send_heartbeat() {
         return;
     }
     const Instant due = datagram_at_ + period();
-    if (!datagram_due_ && now_ < due) {
+    if (!datagram_due_ && !this->due(due)) {
         wake(due);
         return;
     }

@@ -126,24 +126,32 @@ void Fencing::on_thaw(Machine& machine) {
     if (machine.frozen_until > world_.now || !guardian.armed) {
         return;
     }
-    if (machine.clock.local(world_.now) < guardian.end) {
+    const bool passed = machine.clock.local(world_.now) >= guardian.end;
+    if (!passed && !guardian.fencing) {
         set_timer(machine);
         return;
     }
-    // It finds the end passed at its first look: nothing else of this host runs again.
+    // It finds the end passed at its first look: nothing else of this host runs again. One that
+    // also finds the time for its stop used up resets, whatever the action (found with seed 30097:
+    // another host had taken the number, and the daemon wrote its slot again).
+    const Duration over = machine.clock.local(world_.now) - guardian.end;
+    const SimTime late = guardian.fencing ? world_.now - guardian.fenced_at : over.count();
     world_.trace.line(world_.now, static_cast<int>(machine.index), "FENCE", "at wake");
-    if (world_.options.fence == FenceMode::kReboot) {
+    if (world_.options.fence == FenceMode::kReboot || late > world_.options.stop_max) {
         world_.lifecycle->host_dies(machine);
         return;
     }
-    guardian.fencing = true;
-    on_clients_die(machine);
+    if (passed) {
+        guardian.fencing = true;
+        on_clients_die(machine);
+    }
 }
 
 // ------------------------------------------------------------------------------ the stops
 
 void Fencing::fence(Machine& machine, const char* why) {
     machine.guardian.fencing = true;
+    machine.guardian.fenced_at = world_.now;
     world_.lifecycle->original_in_trouble(machine);
     ++world_.counters.host_fences;
     const SimTime delay = world_.prng_host.edgy(0, world_.options.stop_max);

@@ -21,6 +21,7 @@ struct Guardian {
     bool final = false;             ///< The end was cut short for good.
     SimTime timer_at = 0;           ///< Of the earliest timer under way; 0: none.
     bool fencing = false;           ///< The stop of this host, or of its clients, is under way.
+    SimTime fenced_at = 0;          ///< Its cause.
     std::uint32_t daemon_life = 0;  ///< Whose messages count.
     SimTime heard_at = 0;           ///< Messages of one daemon arrive in their order.
 };

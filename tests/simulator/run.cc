@@ -43,8 +43,8 @@ void check_progress(Simulation& sim) {
     // Clients whose daemon died unseen act until their lease ends, at most disktimeout later.
     bool abandoned = false;
     for (const Machine& machine : sim.world.machines) {
-        abandoned = abandoned ||
-                    (machine.clients.acting && machine.clients.instance != machine.daemon.instance);
+        const bool own = machine.running() && machine.clients.instance == machine.daemon.instance;
+        abandoned = abandoned || (machine.clients.acting && !own && !machine.guardian.fencing);
     }
     const SimTime step = sim.world.beat().count() / 2;
     // What was on its way when the faults ended (a lapsing lease, a link in doubt) takes its
