@@ -53,6 +53,7 @@ enum class Mutation : std::uint8_t {
     kStartForeignAlive,     ///< Takes the slot of another host that is not known to be gone.
     kStartReadsOnce,        ///< While it waits for its slot only the first read of a file counts.
     kSlotUnlocked,          ///< Does not wait for the former life's writes (simulated host).
+    kWritesAfterSleep,      ///< A daemon that was not run for long writes before it has read.
     kWritesOverLarger,      ///< Stop rule (d): RESETTING is written over the larger unique.
     kUniqueByClock,         ///< The unique is not forced above those seen.
     kNoCarryPerFile,        ///< Writes a file that it has not read in this life.

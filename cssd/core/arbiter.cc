@@ -66,6 +66,9 @@ Arbiter::Impl::Impl(Instant now, const ArbiterOptions& options)
 
 void Arbiter::Impl::step(Instant now, const Input& input) {
     CSS_CHECK(now >= now_);
+    if (now > now_ + stretched(2 * period())) {
+        awake_since_ = now;
+    }
     now_ = now;
     if (phase_ == Phase::kEnded) {
         return;
@@ -232,24 +235,13 @@ std::uint64_t Arbiter::Impl::random_below(std::uint64_t bound) {
 }
 
 void Arbiter::Impl::on(const FileOpened& input) {
-    const bool named = voting::Quorum(known_).all().contains(input.file);
-    if (named && known_.file_tags[input.file] != input.tag) {
-        return;
-    }
-    FileProgress& f = files_[input.file];
-    if (f.tag != input.tag) {
-        forget_file(input.file);
-        f.tag = input.tag;
-    }
-    open_.insert(input.file);
-    f.header_generation = input.generation;
-    f.primed = false;
-    f.failing = false;
-    f.state = FileState::kPending;
+    opened_[input.file] = input;
+    use_file(input.file);
 }
 
 void Arbiter::Impl::on(const FileClosed& input) {
     FileProgress& f = files_[input.file];
+    opened_[input.file].reset();
     open_.erase(input.file);
     const bool counts = voting::Quorum(known_).all().contains(input.file);
     if (f.state == FileState::kOnline && counts) {

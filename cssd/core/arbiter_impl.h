@@ -25,6 +25,7 @@ struct FileProgress {
     bool stale = false;  ///< The cycle in flight is one of another file that had this place.
     std::uint64_t cycle = 0;
     Instant begin = kNever;    ///< Of the cycle in flight, or of the last one.
+    Instant read_begin = kNever;  ///< Of the newest cycle that ended well.
     bool whole_range = false;  ///< It reads every slot the file has.
     unsigned slots = 0;
 
@@ -235,6 +236,7 @@ private:
 
     // ---- files.cc
     void forget_file(FileIndex file);
+    void use_file(FileIndex file);
     void note_files(const Record& before);
     [[nodiscard]] bool change_files(Record& target) const;
     [[nodiscard]] std::optional<FileLack> lack_of_files() const;
@@ -283,6 +285,7 @@ private:
 
     ArbiterOptions options_;
     Instant now_;
+    Instant awake_since_ = kNever;  ///< Begin of the first step after a sleep; see may_write().
     Phase phase_ = Phase::kStarting;
     Output out_;
 
@@ -358,7 +361,8 @@ private:
     voting::DiskPaxos paxos_;
     netbeat::Links links_;
     PerFile<FileProgress> files_;
-    FileSet open_;
+    PerFile<std::optional<FileOpened>> opened_;  ///< What the shell has open.
+    FileSet open_;                               ///< What of it is used.
     std::uint64_t cycle_counter_ = 0;
     std::uint64_t content_ = 1;  ///< Grows when own H has something new to say.
     bool datagram_due_ = false;

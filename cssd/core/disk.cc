@@ -22,6 +22,7 @@ void Arbiter::Impl::on(const CycleFinished& input) {
         return;
     }
     CSS_CHECK(input.slots.size() == f.slots);
+    f.read_begin = f.begin;
     f.header_generation = input.header_generation.value_or(f.header_generation);
     f.cycle_time = now_ - f.begin;
     observe_cycle(input, f);
@@ -31,6 +32,9 @@ void Arbiter::Impl::observe_cycle(const CycleFinished& input, FileProgress& f) {
     const voting::ReadTime time{f.begin, now_};
     const bool online = f.state == FileState::kOnline && f.warned_percent == 0;
     const bool same = observe_slots(input, f, time);
+    if (!open_.contains(input.file)) {
+        return;  // A record that stood there knows another file for this place.
+    }
     // While it starts, every read counts anew: the slot may still be another host's, whose record
     // and ballot are carried on, too.
     if (!f.primed || (phase_ == Phase::kStarting && !mutated(Mutation::kStartReadsOnce)) ||
@@ -320,7 +324,12 @@ void Arbiter::Impl::add_kills(FileIndex file, CycleOrder& order) const {
     }
 }
 
+/// A daemon that was not run for two intervals no longer knows whose its slot is: another host may
+/// have watched it stand still for as long, and taken it (PROTOCOL 8). So it reads first.
 bool Arbiter::Impl::may_write(FileIndex file) const {
+    if (files_[file].read_begin < awake_since_ && !mutated(Mutation::kWritesAfterSleep)) {
+        return false;
+    }
     // Where the slot shows a larger unique it belongs to that instance: one that stops for it (stop
     // rule d) does not write its RESETTING over it. Uniques in a slot never go back.
     const voting::SlotOnFile& own = disk_.at(file, self_.node);

@@ -39,12 +39,32 @@ void Arbiter::Impl::forget_file(FileIndex file) {
     disk_.forget(file);
 }
 
+/// What the shell has open there, unless the newest record knows another file for the place.
+void Arbiter::Impl::use_file(FileIndex file) {
+    const std::optional<FileOpened>& opened = opened_[file];
+    const bool named = voting::Quorum(known_).all().contains(file);
+    if (!opened || (named && known_.file_tags[file] != opened->tag)) {
+        return;
+    }
+    FileProgress& f = files_[file];
+    if (f.tag != opened->tag) {
+        forget_file(file);
+        f.tag = opened->tag;
+    }
+    open_.insert(file);
+    f.header_generation = opened->generation;
+    f.primed = false;
+    f.failing = false;
+    f.state = FileState::kPending;
+}
+
 /// known_ has replaced `before`.
 void Arbiter::Impl::note_files(const Record& before) {
     const FileSet named = voting::Quorum(known_).all();
     for (const FileIndex f : named) {
         if (files_[f].tag != known_.file_tags[f]) {
             forget_file(f);
+            use_file(f);  // A record on the way here may have known another file for its place.
         }
     }
     if (before.files_generation == known_.files_generation && before.files == known_.files &&

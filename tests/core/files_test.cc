@@ -43,20 +43,20 @@ protected:
         return arbiter_->take_output().cycles;
     }
 
-    /// What node 2 has published on the file: a record with another file at place 1.
-    void publish_change() {
+    /// What node 2 has published on the file: a record with this file at place 1.
+    void publish_change(FileTag tag = kNew, Incarnation incarnation = Incarnation{7}) {
         voting::Heartbeat& h = view_[1].heartbeat;
         h.unique = Unique{500};
-        h.sequence = Sequence{1};
+        h.sequence = Sequence{incarnation.value()};
         h.state = NodeState::kActive;
-        h.record.incarnation = Incarnation{7};
+        h.record.incarnation = incarnation;
         h.record.members = NodeSet::of(NodeNumber{2});
         h.record.unique[NodeNumber{2}] = Unique{500};
         h.record.files = FileSet::of(place(0));
         h.record.files_next = FileSet::of(place(1));
         h.record.file_tags[place(0)] = kOld;
-        h.record.file_tags[place(1)] = kNew;
-        h.record.files_generation = 2;
+        h.record.file_tags[place(1)] = tag;
+        h.record.files_generation = incarnation.value();
     }
     std::vector<CycleOrder> finish(const CycleOrder& order) {
         return step(CycleFinished{.file = order.file, .id = order.id, .slots = view_});
@@ -84,12 +84,30 @@ TEST_F(FilesTest, AFileThatTheRecordTurnsOutNotToMeanIsForgotten) {
     ASSERT_EQ(offered.size(), 1U);
     publish_change();
     finish(first.front());
-    EXPECT_EQ(arbiter_->status(now_).newest.files_generation, 2U);
+    EXPECT_EQ(arbiter_->status(now_).newest.files_generation, 7U);
     EXPECT_EQ(arbiter_->status(now_).files[place(1)].state, FileState::kOffline);
     // Its cycle was under way and counts for nothing, nor is there another.
     EXPECT_TRUE(finish(offered.front()).empty());
     EXPECT_EQ(arbiter_->status(now_).refusal, StartRefusal::kNoMajority);
     EXPECT_EQ(step(FileOpened{place(1), kNew, 2}).size(), 1U);
+}
+
+/// Found with seed 360 of the simulator: a starting daemon learns records as it reads them, also one
+/// from before the place got the file that the shell has open there. It waited for ever.
+TEST_F(FilesTest, AFileThatAnOlderRecordDidNotMeanIsUsedWhenALaterOneDoes) {
+    const auto first = step(FileOpened{place(0), kOld, 1});
+    const auto offered = step(FileOpened{place(1), kNew, 1});
+    ASSERT_EQ(first.size(), 1U);
+    ASSERT_EQ(offered.size(), 1U);
+    publish_change(kOld, Incarnation{6});
+    const auto again = finish(first.front());
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again.front().file, place(0));
+    EXPECT_TRUE(finish(offered.front()).empty());
+    publish_change(kNew, Incarnation{7});
+    const auto both = finish(again.front());
+    ASSERT_EQ(both.size(), 2U);
+    EXPECT_EQ(both.back().file, place(1));
 }
 
 }  // namespace

@@ -60,6 +60,7 @@ constexpr std::array<Directed, kMutationMax> kTable{{
     {Mutation::kStartForeignAlive, "start-foreign-alive", "8", runs::foreign},
     {Mutation::kStartReadsOnce, "start-reads-once", "6", runs::two_starters},
     {Mutation::kSlotUnlocked, "slot-unlocked", "8", runs::late_writes},
+    {Mutation::kWritesAfterSleep, "writes-after-sleep", "8", runs::foreign_while_asleep},
     {Mutation::kWritesOverLarger, "writes-over-larger", "9", runs::wall_jumps},
     {Mutation::kUniqueByClock, "unique-by-clock", "2", runs::wall_jumps},
     {Mutation::kNoCarryPerFile, "no-carry-per-file", "6", runs::restarts},

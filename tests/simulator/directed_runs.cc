@@ -184,6 +184,11 @@ void foreign(Options& o) {
     small(o, 2, 3);
     mix(o, {Kind::kForeignHost, Kind::kIsolate, Kind::kPauseDaemon, Kind::kHangAll});
 }
+void foreign_while_asleep(Options& o) {
+    small(o, 2, 3);
+    o.fence = FenceMode::kKillClients;
+    mix(o, {Kind::kForeignHost, Kind::kPauseDaemon});
+}
 
 // ---- settling and cohort
 

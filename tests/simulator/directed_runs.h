@@ -19,6 +19,7 @@ void eviction_at_last(Options& o);
 void evictions(Options& o);
 void file_changes(Options& o);
 void foreign(Options& o);
+void foreign_while_asleep(Options& o);
 void guardian_lost(Options& o);
 void hung_joiner(Options& o);
 void isolated_again(Options& o);

@@ -297,11 +297,12 @@ void Disks::end_read(Request& request) {
     if (!request.shared && !request.copied) {
         request.as_written = request.own && image.shows(request.self, request.written);
     }
-    if (path.misread_until > world_.now) {
-        misread(request);
-    }
     if (!stale_.empty()) {
         read_stale(request);
+    }
+    if (path.misread_until > world_.now) {
+        misread(request);
+        return;  // Not all that stood there has been seen.
     }
     read_from_[request.machine * images_.size() + request.file] = request.submitted_at;
 }

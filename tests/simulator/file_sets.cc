@@ -48,18 +48,26 @@ std::optional<core::HeaderOrder> FileSets::found_by(const Machine& machine) cons
         return first_;  // A daemon that begins with fewer files waits for the rest by itself.
     }
     const core::HeaderOrder* newest = nullptr;
-    FileSet readable;
     for (unsigned f = 0; f < world_.options.places(); ++f) {
-        const FileIndex file = FileIndex::from_index(f);
-        const VotingImage& image = world_.disks->image(file);
-        if (world_.disks->reachable(machine, f) && image.header().generation != 0) {
-            readable.insert(file);
-            if (newest == nullptr || image.header().generation > newest->generation) {
-                newest = &image.header();
-            }
+        const core::HeaderOrder& header = world_.disks->image(FileIndex::from_index(f)).header();
+        if (world_.disks->reachable(machine, f) && header.generation != 0 &&
+            (newest == nullptr || header.generation > newest->generation)) {
+            newest = &header;
         }
     }
-    if (newest == nullptr || !voting::is_majority(newest->files, readable)) {
+    if (newest == nullptr) {
+        return std::nullopt;
+    }
+    // A file that it names is one of them, whatever its own header says (found with seed 2842:
+    // nobody had come to write the headers of the new files).
+    FileSet readable;
+    for (const FileIndex file : newest->files) {
+        if (world_.disks->reachable(machine, static_cast<unsigned>(file.index())) &&
+            world_.disks->image(file).tag() == newest->tags[file]) {
+            readable.insert(file);
+        }
+    }
+    if (!voting::is_majority(newest->files, readable)) {
         return std::nullopt;
     }
     return *newest;
@@ -83,8 +91,9 @@ void FileSets::on_file_open(Machine& machine, const Event& event) {
         world_.queue.push(later);
         return;
     }
-    machine.daemon.opened.insert(file);
     const VotingImage& image = world_.disks->image(file);
+    machine.daemon.opened.insert(file);
+    machine.daemon.opened_tag[file] = image.tag();
     world_.runtime->step(
         machine,
         core::FileOpened{
@@ -100,8 +109,14 @@ void FileSets::on_file_close(Machine& machine, const Event& event) {
     world_.runtime->step(machine, core::FileClosed{.file = file});
 }
 
-void FileSets::on_change(const Machine& machine, const core::Notice& notice) {
+void FileSets::on_change(Machine& machine, const core::Notice& notice) {
     const FileSet wanted = notice.files | notice.files_next;
+    const Record known = machine.daemon.arbiter->status(machine.clock.local(world_.now)).newest;
+    for (const FileIndex file : wanted) {  // A place may have got another file meanwhile.
+        if (machine.daemon.opened_tag[file] != known.file_tags[file]) {
+            machine.daemon.opened.erase(file);
+        }
+    }
     offered_ = offered_ - wanted;
     const auto schedule = [&](EventKind kind, FileIndex file) {
         world_.at(world_.now + world_.prng_host.log_range(100'000, world_.beat().count()),

@@ -28,7 +28,7 @@ public:
     void on_file_open(Machine& machine, const Event& event);
     void on_file_close(Machine& machine, const Event& event);
     /// The daemon has learned that the sets have changed.
-    void on_change(const Machine& machine, const core::Notice& notice);
+    void on_change(Machine& machine, const core::Notice& notice);
     /// An administrator on this machine wants another set; new files are formatted, and opened by
     /// all daemons sooner or later, or not by one of them.
     [[nodiscard]] std::optional<core::ChangeVotingFiles> draw_change(const Machine& machine,

@@ -61,6 +61,7 @@ struct Daemon {
     std::uint64_t mbal = 0;
     std::uint64_t bal = 0;
     FileSet opened;
+    PerFile<FileTag> opened_tag;
 };
 
 enum class Role : std::uint8_t {

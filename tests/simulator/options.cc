@@ -16,11 +16,15 @@ using Ms = std::chrono::milliseconds;
 
 /// Inside and at the edges of 2 intervals <= reboottime < misscount < disktimeout.
 Parameters draw_parameters(Prng& prng) {
-    constexpr std::array<std::int64_t, 7> kMisscounts{500, 600, 1000, 3000, 10'000, 30'000, 60'000};
+    // Mostly short: all scales with misscount but for the 20 ms between the cycles of a
+    // reconfiguration, of which a long misscount has thousands.
+    constexpr std::array<std::int64_t, 6> kMisscounts{500, 500, 600, 1000, 2000, 3000};
     Parameters p;
     std::int64_t misscount = kMisscounts[prng.index(kMisscounts.size())];
-    if (prng.chance(1, 3)) {
-        misscount = prng.log_range(500, 60'000);
+    if (prng.chance(1, 6)) {
+        misscount = prng.log_range(500, 10'000);
+    } else if (prng.chance(1, 40)) {
+        misscount = prng.log_range(10'000, 60'000);
     }
     p.misscount = Ms{misscount};
     const std::int64_t two_intervals = (2 * interval(p) + Duration{kMs - 1}) / Ms{1};
@@ -31,7 +35,7 @@ Parameters draw_parameters(Prng& prng) {
         p.reboottime = Ms{prng.range(two_intervals, std::max(two_intervals, misscount / 2))};
     }
     p.disktimeout = Ms{prng.edgy(misscount + 1, 8 * misscount)};
-    if (prng.chance(1, 6)) {
+    if (prng.chance(1, 60)) {
         p = Parameters{};
     }
     return p;
@@ -69,8 +73,11 @@ void draw_parameter_palette(Prng& prng, const Overrides& over, Options& options)
 
 void draw_cluster(Prng& prng, const Overrides& over, Options& options) {
     // Small clusters most of the time: they reach more states a second.
-    unsigned nodes =
-        static_cast<unsigned>(prng.chance(3, 4) ? prng.range(1, 5) : prng.range(1, 16));
+    constexpr std::array<unsigned, 10> kFew{1, 2, 2, 3, 3, 3, 3, 4, 4, 5};
+    unsigned nodes = kFew[prng.index(kFew.size())];
+    if (prng.chance(1, 16)) {
+        nodes = static_cast<unsigned>(prng.range(6, 16));
+    }
     nodes = over.nodes != 0 ? over.nodes : nodes;
     const bool gaps = prng.chance(1, 6) && nodes <= kNodesMax / 2;
     unsigned number = 0;
@@ -110,8 +117,8 @@ void draw_timings(Prng& prng, Options& options) {
     options.stall_permille = prng.chance(1, 4) ? static_cast<unsigned>(prng.range(1, 20)) : 0;
     options.split_permille = prng.chance(1, 2) ? static_cast<unsigned>(prng.range(50, 500)) : 0;
     const SimTime misscount = options.initial().misscount.count() * kMs;
-    options.fault_phase = misscount * prng.range(5, 25);
-    options.fault_gap = prng.log_range(misscount / 10, 3 * misscount);
+    options.fault_phase = misscount * prng.range(3, 12);
+    options.fault_gap = prng.log_range(misscount / 10, 2 * misscount);
 }
 
 /// In one of four runs something lies in wait. A stream of its own: the rest of the run is drawn as

@@ -278,7 +278,7 @@ void Runtime::schedule_wake(Machine& machine) {
     world_.at(when, EventKind::kWake, machine.index, daemon.life);
 }
 
-void Runtime::count(const Machine& machine, const core::Notice& notice) {
+void Runtime::count(Machine& machine, const core::Notice& notice) {
     Counters& counters = world_.counters;
     ++counters.notices[static_cast<std::size_t>(notice.kind)];
     ++counters.confirm_rules[static_cast<std::size_t>(notice.confirmed_by)];

@@ -39,7 +39,7 @@ private:
                                                const core::CycleOrder::Own& own);
     void carry_out_rest(Machine& machine, core::Output& output);
     void schedule_wake(Machine& machine);
-    void count(const Machine& machine, const core::Notice& notice);
+    void count(Machine& machine, const core::Notice& notice);
 
     World& world_;
     /// Of the step under way, and of steps that it brings about; kept for the room in them.

@@ -5,6 +5,18 @@
 #include <cstdio>
 
 namespace css::sim {
+namespace {
+
+template <class Set, class Number>
+std::string listed(Set set, Number number) {
+    std::string text = "{";
+    for (const auto one : set) {
+        text += (text.size() > 1 ? " " : "") + std::to_string(number(one));
+    }
+    return text + "}";
+}
+
+}  // namespace
 
 void Trace::line(SimTime now, int machine, const char* what, const char* format, ...) {
     if (!on()) {
@@ -42,11 +54,11 @@ void Trace::line(SimTime now, int machine, const char* what, const char* format,
 }
 
 std::string to_text(NodeSet nodes) {
-    std::string text = "{";
-    for (const NodeNumber n : nodes) {
-        text += (text.size() > 1 ? " " : "") + std::to_string(n.value());
-    }
-    return text + "}";
+    return listed(nodes, [](NodeNumber n) { return n.value(); });
+}
+
+std::string to_text(FileSet files) {
+    return listed(files, [](FileIndex f) { return f.index() + 1; });
 }
 
 std::string to_text(const Record& record) {
@@ -98,6 +110,10 @@ std::string to_text(const core::Notice& notice) {
     }
     if (notice.start != core::StartRefusal::kNone) {
         add("refused", name_of(notice.start));
+    }
+    if (notice.kind == core::NoticeKind::kVotingFiles) {
+        add("files", to_text(notice.files));
+        add("next", to_text(notice.files_next));
     }
     if (notice.kind == core::NoticeKind::kRequestDone) {
         add("request", std::to_string(notice.request));

@@ -49,6 +49,7 @@ private:
 
 /// `{1 2 5}`.
 std::string to_text(NodeSet nodes);
+std::string to_text(FileSet files);
 std::string to_text(const core::Notice& notice);
 std::string to_text(const Record& record);
 const char* name_of(core::NoticeKind kind);
