@@ -91,9 +91,7 @@ void Disks::note_holder(const Machine& machine, Unique unique) {
     if (holder.unique == unique && holder.host == machine.host) {
         return;
     }
-    const Machine& former = world_.machines[holder.machine];
-    const bool two_hosts = holder.host != machine.host && former.running() &&
-                           former.daemon.instance == Instance{machine.number, holder.unique};
+    const bool two_hosts = holder.host != machine.host && holder.unique != Unique{};
     bool seen = false;
     for (unsigned f = 0; f < images_.size(); ++f) {
         seen = seen || holder.landed[FileIndex::from_index(f)] <
