@@ -36,7 +36,6 @@ struct Search {
 };
 
 void search(const Directed& rule, const MutationRun& run, Progress& progress) {
-    active_mutation = rule.mutation;
     Overrides overrides;
     overrides.directed = rule.mutation;
     Counters counters;
@@ -44,11 +43,15 @@ void search(const Directed& rule, const MutationRun& run, Progress& progress) {
     progress.seed = run.from.value_or(rule.first);
     while (progress.tried < run.tries && !progress.caught) {
         ++progress.tried;
-        const RunResult result =
-            run_seed(draw_options(progress.seed, overrides), counters, TraceMode::kOff);
+        const Options options = draw_options(progress.seed, overrides);
+        active_mutation = rule.mutation;
+        const RunResult result = run_seed(options, counters, TraceMode::kOff);
+        active_mutation = Mutation::kNone;
         progress.seconds =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        if (result.verdict != Verdict::kPassed) {
+        // It is caught when the same run passes with the rule.
+        if (result.verdict != Verdict::kPassed &&
+            run_seed(options, counters, TraceMode::kOff).verdict == Verdict::kPassed) {
             progress.caught = true;
             std::snprintf(progress.how.data(),
                           progress.how.size(),

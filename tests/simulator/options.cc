@@ -204,6 +204,17 @@ void draw_spare_files(const std::string& faults, Options& options) {
     }
 }
 
+/// One run in four is directed at some rule, which is not broken: what is rare elsewhere is common
+/// there.
+void draw_directed(Options& options) {
+    Prng prng{options.seed, 13};
+    if (prng.chance(1, 4)) {
+        const std::span<const Directed> rules = all_directed();
+        direct(rules[prng.index(rules.size())].mutation, options);
+        options.audit = true;
+    }
+}
+
 }  // namespace
 
 Parameters Options::largest() const {
@@ -295,6 +306,9 @@ Options draw_options(std::uint64_t seed, const Overrides& over) {
     override_mix(over.faults, options);
     draw_spare_files(over.faults, options);
     direct(over.directed, options);
+    if (over.words().empty()) {
+        draw_directed(options);
+    }
     if (options.schedule.empty()) {
         options.schedule = draw_schedule(options);
     }
