@@ -376,6 +376,7 @@ private:
     PerNode<PublishedSets> sets_;
     PerNode<BallotSeen> ballots_;
     PerNode<std::uint32_t> weight_of_;
+    Unique echoed_unique_;  ///< Largest that others know of the own number, heard while starting.
     NodeSet stop_requested_;
 
     // ---- reconfiguration

@@ -30,7 +30,9 @@ void Arbiter::Impl::on(const HeartbeatReceived& input) {
         return;
     }
     const netbeat::Echo& echo = h.echo[self_.node];
-    if (phase_ != Phase::kStarting && echo.unique > self_.unique) {
+    if (phase_ == Phase::kStarting) {
+        echoed_unique_ = std::max(echoed_unique_, echo.unique);
+    } else if (echo.unique > self_.unique) {
         stop(StopReason::kReplaced);
     } else if ((echo.unique == self_.unique || mutated(Mutation::kEchoByNumber)) &&
                echo.sequence != Sequence{}) {

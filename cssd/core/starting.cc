@@ -119,6 +119,7 @@ void Arbiter::Impl::begin_instance() {
         above(s.kill.victim);
     }
     above(links_.peer(self_.node).unique);
+    above(echoed_unique_);
     if (mutated(Mutation::kUniqueByClock)) {
         unique = options_.wall_seconds;
     }
