@@ -115,8 +115,8 @@ bool Arbiter::Impl::nothing_under_way() const {
     const bool settled = complete_ == known_.incarnation &&
                          standing_.incarnation == known_.incarnation && known_.files_next.empty();
     const bool promised = kept_ == known_.parameters && promised_ == kept_;
-    const bool asked = parameter_request_ || files_request_ || !evict_requests_.empty() ||
-                       stop_request_ != 0;
+    const bool asked =
+        parameter_request_ || files_request_ || !evict_requests_.empty() || stop_request_ != 0;
     return phase_ == Phase::kMember && told_.may_act && settled && promised && !asked && !fast_ &&
            step_ == ReconfigurationStep::kNone && loss_at_ == kNever && trigger_at_ == kNever &&
            !paxos_.running();

@@ -24,9 +24,9 @@ struct FileProgress {
     bool in_flight = false;
     bool stale = false;  ///< The cycle in flight is one of another file that had this place.
     std::uint64_t cycle = 0;
-    Instant begin = kNever;    ///< Of the cycle in flight, or of the last one.
+    Instant begin = kNever;       ///< Of the cycle in flight, or of the last one.
     Instant read_begin = kNever;  ///< Of the newest cycle that ended well.
-    bool whole_range = false;  ///< It reads every slot the file has.
+    bool whole_range = false;     ///< It reads every slot the file has.
     unsigned slots = 0;
 
     /// What the cycle in flight writes.

@@ -29,8 +29,8 @@ struct HeartbeatReceived {
 
 /// The shell has a usable voting file at this table index: header checked against the others. It
 /// may be one that no record names yet: heartbeats are written there too, which shows whoever wants
-/// to add it that this node can. One that the newest record knows another file for is not used until a
-/// later record knows this one.
+/// to add it that this node can. One that the newest record knows another file for is not used
+/// until a later record knows this one.
 struct FileOpened {
     FileIndex file;
     FileTag tag{};                 ///< Of its FUID.

@@ -55,8 +55,7 @@ void Arbiter::Impl::on(const HeartbeatReceived& input) {
         begin_leaving();
     }
     const LinkState& link = link_[n];
-    const bool link_well =
-        link.connected && !link.doubt && !link.lost && link.warned_percent == 0;
+    const bool link_well = link.connected && !link.doubt && !link.lost && link.warned_percent == 0;
     news_ = !(accepted == netbeat::Accepted::kAlive && same_sets && same_weight && link_well);
 }
 

@@ -92,8 +92,8 @@ TEST_F(FilesTest, AFileThatTheRecordTurnsOutNotToMeanIsForgotten) {
     EXPECT_EQ(step(FileOpened{place(1), kNew, 2}).size(), 1U);
 }
 
-/// Found with seed 360 of the simulator: a starting daemon learns records as it reads them, also one
-/// from before the place got the file that the shell has open there. It waited for ever.
+/// Found by the simulator: a starting daemon learns records as it reads them, also one from before
+/// the place got the file that the shell has open there. It waited for ever.
 TEST_F(FilesTest, AFileThatAnOlderRecordDidNotMeanIsUsedWhenALaterOneDoes) {
     const auto first = step(FileOpened{place(0), kOld, 1});
     const auto offered = step(FileOpened{place(1), kNew, 1});

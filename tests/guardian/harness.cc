@@ -42,7 +42,7 @@ void janitor(int lifeline, const std::string& path) {
         }
     }
     // One that was started last may not have written its file yet.
-    constexpr const char* kRest = R"(pkill -KILL -f -- "--run-dir $0( |\$)"; rm -rf "$0")";
+    constexpr const char* kRest = R"sh(pkill -KILL -f -- "--run-dir $0( |\$)"; rm -rf "$0")sh";
     execl("/bin/sh", "sh", "-c", kRest, path.c_str(), nullptr);
     _exit(1);
 }

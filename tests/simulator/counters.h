@@ -33,7 +33,7 @@ struct Counters {
     std::uint64_t recoveries_long = 0;  ///< Recovered, but only after the short bound.
     std::uint64_t partitions_checked = 0;
     std::uint64_t evictions_checked = 0;
-    std::uint64_t out_of_scope = 0;  ///< Runs that ended where no promise is made.
+    std::uint64_t out_of_scope = 0;           ///< Runs that ended where no promise is made.
     std::uint64_t recovery_permille_max = 0;  ///< Longest recovery, of its bound.
 };
 

@@ -133,9 +133,8 @@ bool Disks::never_lands(const Request& request) const {
     // has taken a slot, the storage refuses what the host that held it before still has under way
     // (found with seed 5706: without that the slot goes back on every file that hung).
     const Holder& holder = holders_[request.self];
-    const bool taken_over = request.own &&
-                            holder.machine != request.machine &&
-                            request.submitted_at < holder.since;
+    const bool taken_over =
+        request.own && holder.machine != request.machine && request.submitted_at < holder.since;
     if (too_late || taken_over) {
         count(DiskEffect::kNeverLanded);
         return true;

@@ -163,8 +163,8 @@ void Network::replay_old(unsigned count) {
             std::span<const std::byte>{datagram.bytes}.first(datagram.size), datagram.heartbeat);
         CSS_CHECK(verdict == netbeat::PlainVerdict::kValid);
         const unsigned to = world_.prng_network.index(world_.nodes());
-        // Whoever has never got the first copy hears the sender by this one, but it is not a sign of
-        // life.
+        // Whoever has never got the first copy hears the sender by this one, but it is not a sign
+        // of life.
         datagram.sender = source.sender;
         datagram.sent_at = 0;
         datagram.users = 1;

@@ -75,7 +75,7 @@ void draw_cluster(Prng& prng, const Overrides& over, Options& options) {
     // Small clusters most of the time: they reach more states a second.
     constexpr std::array<unsigned, 10> kFew{1, 2, 2, 3, 3, 3, 3, 4, 4, 5};
     unsigned nodes = kFew[prng.index(kFew.size())];
-    if (prng.chance(1, 16)) {
+    if (prng.chance(1, 32)) {
         nodes = static_cast<unsigned>(prng.range(6, 16));
     }
     nodes = over.nodes != 0 ? over.nodes : nodes;
@@ -117,7 +117,7 @@ void draw_timings(Prng& prng, Options& options) {
     options.stall_permille = prng.chance(1, 4) ? static_cast<unsigned>(prng.range(1, 20)) : 0;
     options.split_permille = prng.chance(1, 2) ? static_cast<unsigned>(prng.range(50, 500)) : 0;
     const SimTime misscount = options.initial().misscount.count() * kMs;
-    options.fault_phase = misscount * prng.range(3, 12);
+    options.fault_phase = misscount * prng.range(2, 10);
     options.fault_gap = prng.log_range(misscount / 10, 2 * misscount);
 }
 

@@ -84,10 +84,10 @@ void check_progress(Simulation& sim) {
     }
 }
 
-/// With everything well for twice misscount nothing changes any more.
+/// With everything well for misscount nothing changes any more.
 void check_quiet(Simulation& sim) {
     const Incarnation before = sim.checkers.newest().incarnation;
-    const SimTime wait = 2 * Duration{sim.world.options.largest().misscount}.count();
+    const SimTime wait = Duration{sim.world.options.largest().misscount}.count();
     sim.run_until(sim.world.now + wait);
     if (!sim.checkers.newest().files_next.empty()) {
         not_live("Progress",
