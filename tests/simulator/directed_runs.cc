@@ -372,18 +372,17 @@ void two_starters(Options& o) {
     o.disk_latency_max = 50'000'000;
     Script{o, 0.35}.node(0, Kind::kForeignHost, 0, Script{o, 1.0}.between(0.5, 4.0));
 }
-/// A decision stands in the blocks of two files; the proposer dies, one of the files loses its
-/// block and the other one hangs.
+/// A decision stands in the blocks of two files; the proposer dies while it tears its block on one
+/// of them, and the other one hangs.
 void own_block_lost(Options& o) {
     small(o, 3, 3);
-    o.fence = FenceMode::kKillClients;
     o.insane_files = 1;
+    o.fence = FenceMode::kKillClients;
     Script{o}
         .path(0, Kind::kErrorPath, 0, 2, 0.15)
         .pair(0.03, Kind::kEvict, 0, 2)
-        .path(0.16, Kind::kMisdirectedWrite, 1, 0, 0.1)
         .path(0.16, Kind::kHangFile, 1, 1, 6);
-    ambush(o, Place::kDecided, {Kind::kKillDaemon}, 300);
+    ambush(o, Place::kDecided, {Kind::kTornWrite, Kind::kKillDaemon}, 300);
 }
 /// A proposer's second phase is stuck on one file while another node decides without it, moves on,
 /// and shows there nothing but its block of the next instance.

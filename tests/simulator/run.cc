@@ -173,7 +173,7 @@ void check_partition(Simulation& sim) {
 /// the decision and not from its last sign of life.
 void check_eviction(Simulation& sim) {
     World& world = sim.world;
-    const Parameters& p = world.checkers->newest().parameters;
+    const Parameters p = world.checkers->newest().parameters;
     Prng prng{world.options.seed, 12};
     const unsigned victim = prng.index(world.nodes());
     Machine& machine = world.machines[victim];
