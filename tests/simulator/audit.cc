@@ -301,7 +301,7 @@ void Audit::on_lease(const Machine& machine, const core::LeaseUpdate& lease) {
         book.end = lease_end(book);
         book.stale = false;
     }
-    const Instant most = book.lapsed ? book.lapsed_end : fixed ? book.told.end : book.end;
+    const Instant most = fixed ? book.told.end : book.lapsed ? book.lapsed_end : book.end;
     if (lease.end > most) {
         fail("Lease",
              machine,
