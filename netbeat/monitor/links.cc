@@ -20,9 +20,8 @@ Accepted Links::accept(const Heartbeat& h, Instant now) {
         }
         return Accepted::kNot;
     }
-    const bool same = p.unique == h.sender.unique && p.state == h.state &&
-                      p.standby == h.standby && p.record == h.record.incarnation &&
-                      p.complete == h.complete;
+    const bool same = p.unique == h.sender.unique && p.state == h.state && p.standby == h.standby &&
+                      p.record == h.record.incarnation && p.complete == h.complete;
     p.unique = h.sender.unique;
     p.sequence = h.sequence;
     p.heard_at = now;

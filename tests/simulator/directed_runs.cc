@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "tests/simulator/planner.h"
 #include "tests/simulator/prng.h"
 
 namespace css::sim::runs {
@@ -50,6 +51,15 @@ public:
     }
     Script& path(double at, Kind kind, unsigned a, unsigned file, double length) {
         return add(at, kind, a, a, file, length);
+    }
+
+    /// Of the next write there, this is torn.
+    Script& torn(double at, NextWrite how, unsigned a, unsigned file) {
+        add(at, Kind::kTornWrite, a, a, file, 0.1);
+        while (tear_of(o_.schedule.back()) != how) {
+            ++o_.schedule.back().salt;
+        }
+        return *this;
     }
 
 private:
@@ -372,17 +382,21 @@ void two_starters(Options& o) {
     o.disk_latency_max = 50'000'000;
     Script{o, 0.35}.node(0, Kind::kForeignHost, 0, Script{o, 1.0}.between(0.5, 4.0));
 }
-/// A decision stands in the blocks of two files; the proposer dies while it tears its block on one
-/// of them, and the other one hangs.
+/// A decision stands in the blocks of two files, of which the proposer tears one before it knows;
+/// it dies when it does, and the other file hangs.
 void own_block_lost(Options& o) {
     small(o, 3, 3);
     o.insane_files = 1;
     o.fence = FenceMode::kKillClients;
-    Script{o}
-        .path(0, Kind::kErrorPath, 0, 2, 0.15)
+    Script script{o};
+    const double hang = script.between(0.035, 0.07);
+    const double freed = hang + script.between(0.02, 0.08);
+    script.path(0, Kind::kErrorPath, 0, 2, 0.3)
         .pair(0.03, Kind::kEvict, 0, 2)
-        .path(0.16, Kind::kHangFile, 1, 1, 6);
-    ambush(o, Place::kDecided, {Kind::kTornWrite, Kind::kKillDaemon}, 300);
+        .path(hang, Kind::kHangPath, 0, 1, freed - hang)
+        .torn(script.between(hang, freed), NextWrite::kTornBallot, 0, 0)
+        .path(freed + 0.04, Kind::kHangFile, 1, 1, 6);
+    ambush(o, Place::kDecided, {Kind::kKillDaemon}, 600);
 }
 /// A proposer's second phase is stuck on one file while another node decides without it, moves on,
 /// and shows there nothing but its block of the next instance.
@@ -404,7 +418,7 @@ void overtaken(Options& o) {
         .node(0.05, Kind::kParameters, 0)
         .node(0.2, Kind::kParameters, 0);
     for (unsigned i = 0; i < 25; ++i) {
-        script.path(0.09 + 0.01 * i, Kind::kTornWrite, 0, 0, 0.1);
+        script.torn(0.09 + 0.01 * i, NextWrite::kTorn, 0, 0);
     }
 }
 /// Time-outs grow, and who has taken them reaches nothing from then on.

@@ -191,7 +191,10 @@ void Disks::land_misdirected(const Request& request, NodeNumber where) {
 /// the sector is as it was or as it should be. Within a unit only files tear that may lose data.
 bool Disks::tear(Request& request, std::size_t which, std::span<const std::byte> bytes) {
     Path& path = this->path(request.machine, request.file);
-    if (path.next_write != NextWrite::kTorn && path.next_write != NextWrite::kTornFatal) {
+    const bool torn_now =
+        path.next_write == NextWrite::kTorn || path.next_write == NextWrite::kTornFatal ||
+        (path.next_write == NextWrite::kTornBallot && which == voting::kBallotSector);
+    if (!torn_now) {
         return false;
     }
     const auto old = images_[request.file].sector(request.self, which);

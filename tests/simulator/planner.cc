@@ -1,6 +1,7 @@
 #include "tests/simulator/planner.h"
 
 #include <algorithm>
+#include <array>
 
 #include "tests/simulator/checkers.h"
 #include "tests/simulator/disks.h"
@@ -16,6 +17,12 @@ namespace {
 constexpr std::uint32_t kRestoreTries = 40;
 
 }  // namespace
+
+NextWrite tear_of(const FaultAction& action) {
+    constexpr std::array<NextWrite, 3> kTears{
+        NextWrite::kTornFatal, NextWrite::kTorn, NextWrite::kTornBallot};
+    return kTears[action.salt % kTears.size()];
+}
 
 Planner::Planner(World& world)
     : world_(world), misscount_(Duration{world.options.initial().misscount}.count()) {}
@@ -222,7 +229,7 @@ void Planner::file_fault(const FaultAction& action, Prng& prng) {
         machine.excused_at = world_.now + action.duration;
     }
     if (action.kind == FaultKind::kTornWrite) {
-        path.next_write = prng.chance(1, 3) ? NextWrite::kTornFatal : NextWrite::kTorn;
+        path.next_write = tear_of(action);
     } else if (action.kind == FaultKind::kMisdirectedWrite) {
         path.next_write = NextWrite::kMisdirected;
     } else if (action.kind == FaultKind::kStaleRead) {

@@ -1,9 +1,13 @@
 #pragma once
 
+#include "tests/simulator/disks.h"
 #include "tests/simulator/schedule.h"
 #include "tests/simulator/world.h"
 
 namespace css::sim {
+
+/// What a torn write of this action leaves.
+[[nodiscard]] NextWrite tear_of(const FaultAction& action);
 
 /// Carries out the schedule within the assumptions of PROTOCOL 9: what loses data is
 /// a minority of files, fixed for the run; clones only beside a healthy original; everything ends
