@@ -382,20 +382,17 @@ void two_starters(Options& o) {
     o.disk_latency_max = 50'000'000;
     Script{o, 0.35}.node(0, Kind::kForeignHost, 0, Script{o, 1.0}.between(0.5, 4.0));
 }
-/// A decision stands in the blocks of two files, of which the proposer tears one before it knows;
-/// it dies when it does, and the other file hangs.
+/// A decision stands in the blocks of two files; the proposer dies when it knows, one of the files
+/// loses its block and the other one hangs.
 void own_block_lost(Options& o) {
     small(o, 3, 3);
     o.insane_files = 1;
     o.fence = FenceMode::kKillClients;
     Script script{o};
-    const double hang = script.between(0.035, 0.07);
-    const double freed = hang + script.between(0.02, 0.08);
-    script.path(0, Kind::kErrorPath, 0, 2, 0.3)
-        .pair(0.03, Kind::kEvict, 0, 2)
-        .path(hang, Kind::kHangPath, 0, 1, freed - hang)
-        .torn(script.between(hang, freed), NextWrite::kTornBallot, 0, 0)
-        .path(freed + 0.04, Kind::kHangFile, 1, 1, 6);
+    script.path(0, Kind::kErrorPath, 0, 2, 0.3).pair(0.03, Kind::kEvict, 0, 2);
+    const double lost = script.between(0.06, 0.14);
+    script.path(lost, Kind::kMisdirectedWrite, 1, 0, 0.1)
+        .path(lost + script.between(0.01, 0.05), Kind::kHangFile, 1, 1, 6);
     ambush(o, Place::kDecided, {Kind::kKillDaemon}, 600);
 }
 /// A proposer's second phase is stuck on one file while another node decides without it, moves on,

@@ -179,22 +179,24 @@ bool Disks::land_otherwise(Request& request) {
     return false;
 }
 
-/// Own sectors land in another slot: two slots are spoiled at once.
+/// Own sectors, or one of them, land in another slot: two slots are spoiled at once.
 void Disks::land_misdirected(const Request& request, NodeNumber where) {
     const std::size_t size = world_.options.sector_size;
     const auto both = std::span<const std::byte>{request.written};
-    write(request.file, where, voting::kHeartbeatSector, both.first(size));
-    write(request.file, where, voting::kBallotSector, both.subspan(size));
+    const unsigned which = world_.prng_disk.index(3);
+    if (which != 1) {
+        write(request.file, where, voting::kHeartbeatSector, both.first(size));
+    }
+    if (which != 2) {
+        write(request.file, where, voting::kBallotSector, both.subspan(size));
+    }
 }
 
 /// Large sectors are torn at the device's own units: since all that counts is in the first one,
 /// the sector is as it was or as it should be. Within a unit only files tear that may lose data.
 bool Disks::tear(Request& request, std::size_t which, std::span<const std::byte> bytes) {
     Path& path = this->path(request.machine, request.file);
-    const bool torn_now =
-        path.next_write == NextWrite::kTorn || path.next_write == NextWrite::kTornFatal ||
-        (path.next_write == NextWrite::kTornBallot && which == voting::kBallotSector);
-    if (!torn_now) {
+    if (path.next_write != NextWrite::kTorn && path.next_write != NextWrite::kTornFatal) {
         return false;
     }
     const auto old = images_[request.file].sector(request.self, which);

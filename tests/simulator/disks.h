@@ -17,7 +17,6 @@ enum class NextWrite : std::uint8_t {
     kWhole,
     kTorn,         ///< A part of a sector lands; see Disks::tear.
     kTornFatal,    ///< The same, since the host dies.
-    kTornBallot,   ///< The heartbeat lands, the ballot is torn.
     kMisdirected,  ///< It lands in another slot.
     kLost,         ///< It is reported done and lands nowhere.
     kHostDies,     ///< The host dies meanwhile; it lands during the reset, or never.
