@@ -413,7 +413,7 @@ void overtaken(Options& o) {
         .path(script.between(0.02, 0.035), Kind::kHangPath, 1, 0, 0.28)
         .path(script.between(0.045, 0.06), Kind::kHangPath, 1, 1, 0.5)
         .node(0.05, Kind::kParameters, 0)
-        .node(0.2, Kind::kParameters, 0);
+        .pair(script.between(0.13, 0.25), Kind::kEvict, 0, 1);
     for (unsigned i = 0; i < 25; ++i) {
         script.torn(0.09 + 0.01 * i, NextWrite::kTorn, 0, 0);
     }
