@@ -181,7 +181,10 @@ void Checkers::on_heartbeat_landed(NodeNumber slot, const Landed& before, const 
 void Checkers::on_send(const Machine& machine, const netbeat::Heartbeat& heartbeat) {
     const Record& record = heartbeat.record;
     see_record(machine, record);
-    if (record.incarnation == Incarnation{}) {
+    // The files of a set that was left may have been formatted since for another use (found with
+    // seed 35388).
+    if (record.incarnation == Incarnation{} ||
+        record.files_generation != newest().files_generation) {
         return;
     }
     const FileSet holding = world_.disks->files_holding(machine.number, record.incarnation);
