@@ -57,6 +57,7 @@ enum class Mutation : std::uint8_t {
     kWritesOverLarger,      ///< Stop rule (d): RESETTING is written over the larger unique.
     kUniqueByClock,         ///< The unique is not forced above those seen.
     kNoCarryPerFile,        ///< Writes a file that it has not read in this life.
+    kSequenceNotCarried,    ///< A former life's sequence of the same unique is not gone on from.
     // Settling and cohort (7.1, 7.2)
     kNoSettle,            ///< Chooses at the first loss, with links in doubt.
     kSilentWithoutReads,  ///< Silence is judged without reads begun after it.

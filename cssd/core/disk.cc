@@ -119,6 +119,13 @@ void Arbiter::Impl::prime(FileIndex file, const SlotView& own) {
     if (own.ballot_verdict == SectorVerdict::kValid) {
         paxos_.recover(own.ballot);
     }
+    // A former life that died before it stood on a majority may have written this very unique here.
+    const bool same = own.heartbeat_verdict == SectorVerdict::kValid &&
+                      own.heartbeat.unique == self_.unique &&
+                      !mutated(Mutation::kSequenceNotCarried);
+    if (same) {
+        sequence_ = std::max(sequence_, own.heartbeat.sequence);
+    }
 }
 
 void Arbiter::Impl::check_own_slot(const CycleFinished& input, const FileProgress& f) {

@@ -32,7 +32,11 @@ bool all_readable(const core::CycleFinished& cycle, NodeNumber self) {
 
 }  // namespace
 
-Audit::Audit(World& world) : world_(world), books_(world.nodes() + 1) {}
+Audit::Audit(World& world) : world_(world), books_(world.nodes() + 1) {
+    for (const Parameters& p : world.options.palette) {
+        longest_interval_ = std::max(longest_interval_, interval(p));
+    }
+}
 
 void Audit::fail(const char* rule, const Machine& machine, const std::string& what) const {
     throw Violation{Verdict::kSafety,
@@ -49,7 +53,11 @@ void Audit::daemon_ended(const Machine& machine) {
 
 void Audit::before_step(Machine& machine, const core::Input& input) {
     Book& book = books_[machine.index];
-    book.step_at = machine.clock.local(world_.now);
+    const Instant now = machine.clock.local(world_.now);
+    if (now > book.step_at + stretched(2 * longest_interval_)) {
+        book.awake_since = now;
+    }
+    book.step_at = now;
     if (book.self.unique == Unique{}) {
         return;
     }
@@ -267,6 +275,7 @@ void Audit::begin(Book& book, const core::StatusView& status, Instant now) {
     }
     fresh.self = status.self;
     fresh.born = fresh.step_at = now;
+    fresh.awake_since = book.awake_since;
     fresh.adopted = status.newest;
     fresh.generation = fresh.files_generation = status.newest.files_generation;
     fresh.quorum = status.newest.files;
@@ -339,6 +348,9 @@ void Audit::check_goes_on(const Book& book, const Machine& machine, const char* 
 void Audit::on_publish(const Machine& machine, const core::CycleOrder& order) {
     Book& book = books_[machine.index];
     OnFile& file = book.files[order.file];
+    if (order.own && file.begun < book.awake_since) {
+        fail("Asleep", machine, "writes a file that it has not read since it slept");
+    }
     file.begun = machine.clock.local(world_.now);
     file.under_way = true;
     file.doubtful = false;

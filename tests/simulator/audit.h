@@ -18,6 +18,7 @@ namespace css::sim {
 ///   Connected a bit is backed by an echo of exactly this instance within misscount
 ///   Echo      neither dropped instances are echoed nor does a RESETTING or FENCED one echo
 ///   Armed     nobody may act before guardians have said that they are armed
+///   Asleep    a daemon that was not run for two intervals reads a file before it writes there
 ///   Shorten   a smaller time-out never makes the end so near that the lease is lost by it
 ///
 /// The bounds are on the generous side by what cannot be seen from outside, never on the other.
@@ -67,6 +68,7 @@ private:
         core::StopReason must_stop = core::StopReason::kNone;
         std::array<bool, 7> cause{};  ///< By StopReason: something of this kind was shown.
         Instant step_at = kNever;
+        Instant awake_since = kNever;  ///< Its first step after two intervals without one.
         bool lapsed = false;
         Instant lapsed_end = kNever;
         Instant end = kNever;  ///< E when it was last worked out; it only grows until `stale`.
@@ -98,6 +100,7 @@ private:
     [[noreturn]] void fail(const char* rule, const Machine& machine, const std::string& what) const;
 
     World& world_;
+    Duration longest_interval_{};
     std::vector<Book> books_;  ///< By machine.
 };
 

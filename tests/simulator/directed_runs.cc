@@ -180,11 +180,18 @@ void restarts(Options& o) {
     mix(o, {Kind::kKillDaemon, Kind::kHangPath, Kind::kWallJump});
     ambush(o, Place::kRecord, {Kind::kHangPath, Kind::kKillDaemon}, 200);
 }
+/// Lives of one daemon that cannot see each other's first write.
 void wall_jumps(Options& o) {
     small(o, 2, 3);
-    o.fault_gap = 300'000'000;
-    mix(o, {Kind::kKillDaemon, Kind::kHangPath, Kind::kWallJump});
+    o.fault_gap = 150'000'000;
+    mix(o, {Kind::kKillDaemon, Kind::kHangPath, Kind::kWallJump, Kind::kLostWrite});
     ambush(o, Place::kInstance, {Kind::kHangPath, Kind::kKillDaemon, Kind::kWallJump}, 400);
+}
+/// A number moves between hosts, and what the new one writes at first is lost.
+void slot_taken(Options& o) {
+    small(o, 2, 3);
+    o.fault_gap = 150'000'000;
+    mix(o, {Kind::kForeignHost, Kind::kLostWrite, Kind::kCrashHost});
 }
 void clones(Options& o) {
     small(o, 2, 3);
@@ -428,10 +435,21 @@ void timeouts_change(Options& o) {
     mix(o, {Kind::kParameters});
     ambush(o, Place::kRecord, {Kind::kHangAll, Kind::kDeafen, Kind::kEvict}, 300, 200);
 }
+/// Time-outs shrink while a member, whose files hang, is not heard but hears it: the end that the
+/// smaller ones give is near.
 void timeouts_shrink(Options& o) {
     timeouts_change(o);
     o.ambushes.clear();
-    mix(o, {Kind::kCutPair, Kind::kLossJustUnder});
+    o.mix = {};
+    Script script{o};
+    for (unsigned i = 0; i < 6; ++i) {
+        const double at = 2.0 * i;
+        const double quiet = script.between(0.2, 0.6);
+        const double length = quiet + script.between(0.05, 0.3);
+        script.node(at - quiet, Kind::kMute, 0, length)
+            .node(at - quiet, Kind::kHangAll, 0, length)
+            .node(at, Kind::kParameters, 1);
+    }
 }
 
 }  // namespace css::sim::runs

@@ -51,6 +51,7 @@ void timeouts_shrink(Options& o);
 void two_evictions(Options& o);
 void two_starters(Options& o);
 void wall_jumps(Options& o);
+void slot_taken(Options& o);
 void wandering_majority(Options& o);
 void witness_leaves(Options& o);
 

@@ -29,6 +29,7 @@ Disks::Disks(World& world) : world_(world) {
     paths_.resize(images_.size() * (world.nodes() + 1));
     in_flight_.resize(paths_.size());
     read_from_.resize(paths_.size());
+    misled_.resize(paths_.size());
     kill_landed_.resize(images_.size());
     ballots_.resize(paths_.size());
 }
@@ -111,22 +112,21 @@ void Disks::note_holder(const Machine& machine, Unique unique) {
     }
 }
 
-/// A kill block is never lowered (PROTOCOL 3) by one that could have known better: what stood there
-/// before its newest read of this file began.
+/// A kill block is never lowered (PROTOCOL 3), nor written again by another evictor when it says as
+/// much already, by one that knew: its newest read of this file showed all that stood there, this
+/// block with it.
 void Disks::check_kill(const Request& request, const core::CycleOrder::Kill& kill) const {
     const SlotView& view = images_[request.file].view(kill.slot);
     const std::size_t path = request.machine * images_.size() + request.file;
     const bool known = view.kill_verdict == SectorVerdict::kValid &&
-                       kill_landed_[request.file][kill.slot] < read_from_[path] &&
+                       kill_landed_[request.file][kill.slot] < read_from_[path] && !misled_[path] &&
                        !insane(request.file);
-    const KillBlock& now = view.kill;
-    const bool lowers = kill.block.victim < now.victim ||
-                        (kill.block.victim == now.victim && now.confirmed && !kill.block.confirmed);
-    if (known && lowers) {
+    if (known && view.kill.lowered_or_same_by(kill.block)) {
         throw Violation{Verdict::kSafety,
                         "Kill block",
-                        "that of node " + std::to_string(kill.slot.value()) + " is lowered from " +
-                            std::to_string(now.victim.value()) + " to " +
+                        "that of node " + std::to_string(kill.slot.value()) +
+                            " is written again: victim " +
+                            std::to_string(view.kill.victim.value()) + " by " +
                             std::to_string(kill.block.victim.value())};
     }
 }
@@ -298,11 +298,13 @@ void Disks::end_read(Request& request) {
     if (!stale_.empty()) {
         read_stale(request);
     }
-    if (path.misread_until > world_.now) {
+    const std::size_t which = request.machine * images_.size() + request.file;
+    misled_[which] = path.misread_until > world_.now;
+    if (misled_[which]) {
         misread(request);
         return;  // Not all that stood there has been seen.
     }
-    read_from_[request.machine * images_.size() + request.file] = request.submitted_at;
+    read_from_[which] = request.submitted_at;
 }
 
 core::CycleFinished Disks::result_of(const Request& request) const {

@@ -198,11 +198,12 @@ private:
     std::vector<VotingImage> images_;
     std::vector<std::vector<std::byte>> saved_;
     std::vector<SimTime> hangs_;
-    std::vector<Path> paths_;                    ///< By machine, then file.
-    std::vector<PerNode<Incarnation>> landed_;   ///< By file.
-    std::vector<unsigned> in_flight_;            ///< By machine, then file.
-    std::vector<EncodedBallot> ballots_;         ///< The same.
-    std::vector<SimTime> read_from_;             ///< The same: begin of the daemon's newest read.
+    std::vector<Path> paths_;                   ///< By machine, then file.
+    std::vector<PerNode<Incarnation>> landed_;  ///< By file.
+    std::vector<unsigned> in_flight_;           ///< By machine, then file.
+    std::vector<EncodedBallot> ballots_;        ///< The same.
+    std::vector<SimTime> read_from_;            ///< The same: begin of the daemon's newest read.
+    std::vector<bool> misled_;  ///< The same: it read another sector in place of one.
     std::vector<PerNode<SimTime>> kill_landed_;  ///< By file.
     PerNode<Holder> holders_;                    ///< Of each slot.
     SimTime changed_ = 0;                        ///< Any sector, but for its sequence.

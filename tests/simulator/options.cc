@@ -6,6 +6,7 @@
 
 #include "cssd/base/check.h"
 #include "tests/simulator/directed.h"
+#include "tests/simulator/directed_runs.h"
 #include "tests/simulator/prng.h"
 
 namespace css::sim {
@@ -205,14 +206,22 @@ void draw_spare_files(const std::string& faults, Options& options) {
 }
 
 /// One run in four is directed at some rule, which is not broken: what is rare elsewhere is common
-/// there.
+/// there. Two stop rules are rare even so.
 void draw_directed(Options& options) {
     Prng prng{options.seed, 13};
-    if (prng.chance(1, 4)) {
+    if (!prng.chance(1, 4)) {
+        return;
+    }
+    const unsigned which = prng.index(20);
+    if (which == 0) {
+        runs::slot_taken(options);
+    } else if (which == 1) {
+        runs::wall_jumps(options);
+    } else {
         const std::span<const Directed> rules = all_directed();
         direct(rules[prng.index(rules.size())].mutation, options);
-        options.audit = true;
     }
+    options.audit = true;
 }
 
 }  // namespace
