@@ -215,11 +215,14 @@ void draw_directed(Options& options) {
     const unsigned which = prng.index(20);
     if (which == 0) {
         runs::slot_taken(options);
-    } else if (which == 1) {
+    } else if (which <= 2) {
         runs::wall_jumps(options);
     } else {
         const std::span<const Directed> rules = all_directed();
         direct(rules[prng.index(rules.size())].mutation, options);
+    }
+    for (unsigned strange = prng.index(3); strange != 0 && options.schedule.empty(); --strange) {
+        options.mix[prng.index(options.mix.size())] = 2;
     }
     options.audit = true;
 }
