@@ -131,10 +131,10 @@ bool Disks::never_lands(const Request& request) const {
     const bool too_late = request.orphan && request.lands_by != 0 && world_.now > request.lands_by;
     // The slot lock holds back a new daemon of the same host only. Assumed here: once another host
     // has taken a slot, the storage refuses what the host that held it before still has under way
-    // (found with seed 5706: without that the slot goes back on every file that hung).
-    const Holder& holder = holders_[request.self];
+    // (found with seed 5706: without that the slot goes back on every file that hung), also when
+    // the former host has the slot again (seed 31737).
     const bool taken_over =
-        request.own && holder.machine != request.machine && request.submitted_at < holder.since;
+        request.own && request.submitted_at < lost_at_[request.machine][request.self];
     if (too_late || taken_over) {
         count(DiskEffect::kNeverLanded);
         return true;

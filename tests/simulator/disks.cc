@@ -30,6 +30,7 @@ Disks::Disks(World& world) : world_(world) {
     in_flight_.resize(paths_.size());
     read_from_.resize(paths_.size());
     misled_.resize(paths_.size());
+    lost_at_.resize(world.nodes() + 1);
     kill_landed_.resize(images_.size());
     ballots_.resize(paths_.size());
 }
@@ -103,10 +104,12 @@ void Disks::note_holder(const Machine& machine, Unique unique) {
         // for granted): what happens then is nobody's promise, and this run is over.
         throw Violation{Verdict::kPassed, "Out of scope", "two hosts take one slot at once"};
     }
+    if (holder.machine != machine.index) {
+        lost_at_[holder.machine][machine.number] = world_.now;
+    }
     holder.unique = unique;
     holder.host = machine.host;
     holder.machine = machine.index;
-    holder.since = world_.now;
     for (SimTime& landed : holder.landed) {
         landed = SimTime{1} << 60;
     }

@@ -134,12 +134,11 @@ private:
         PerFile<std::vector<SlotView>> known;  ///< What the daemon's newest reads showed.
     };
 
-    /// Who has ordered the first write of the largest unique in a slot, and when.
+    /// Who has ordered the first write of the largest unique in a slot.
     struct Holder {
         Unique unique;
         HostId host;
         unsigned machine = 0;
-        SimTime since = 0;
         PerFile<SimTime> landed;  ///< First time, by file.
     };
 
@@ -205,6 +204,7 @@ private:
     std::vector<SimTime> read_from_;            ///< The same: begin of the daemon's newest read.
     std::vector<bool> misled_;  ///< The same: it read another sector in place of one.
     std::vector<PerNode<SimTime>> kill_landed_;  ///< By file.
+    std::vector<PerNode<SimTime>> lost_at_;      ///< By machine: another one took this slot.
     PerNode<Holder> holders_;                    ///< Of each slot.
     SimTime changed_ = 0;                        ///< Any sector, but for its sequence.
     std::vector<Stale> stale_;

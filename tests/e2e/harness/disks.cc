@@ -45,7 +45,11 @@ VotingDisks::VotingDisks(const Options& options, const std::string& directory)
                 make_file(file);
                 add_loops(file);
                 break;
+            case DiskKind::kFaulty: break;
         }
+    }
+    if (options.kind == DiskKind::kFaulty) {
+        add_faulty();
     }
 }
 
@@ -85,6 +89,20 @@ void VotingDisks::add_loops(const std::string& file) {
     }
 }
 
+void VotingDisks::add_faulty() {
+    directories_.emplace_back();
+    const std::string backing = directories_.back().path();
+    directories_.emplace_back();
+    const test::TemporaryDirectory& ways = directories_.back();
+    for (unsigned n = 1; n <= options_.nodes; ++n) {
+        const std::string way = ways.file("node" + std::to_string(n));
+        mounts_.emplace_back(backing, way);
+        for (unsigned f = 1; f <= options_.files; ++f) {
+            paths_.at(n - 1).push_back(way + "/vote" + std::to_string(f));
+        }
+    }
+}
+
 const std::vector<std::string>& VotingDisks::paths(unsigned node) const {
     return paths_.at(node - 1);
 }
@@ -102,6 +120,20 @@ void VotingDisks::thaw(unsigned file) {
 void VotingDisks::set_access(unsigned node, unsigned file, Access access) {
     CSS_CHECK(options_.kind == DiskKind::kLoop);
     make_access(paths(node).at(file - 1), access);
+}
+
+void VotingDisks::fault(unsigned node, unsigned file, const std::string& verb, unsigned amount) {
+    CSS_CHECK(node >= 1 && node <= mounts_.size());
+    std::next(mounts_.begin(), static_cast<std::ptrdiff_t>(node) - 1)
+        ->fault(verb, "vote" + std::to_string(file), amount);
+}
+
+void VotingDisks::clear_faults() {
+    for (unsigned n = 1; n <= mounts_.size(); ++n) {
+        for (unsigned f = 1; f <= options_.files; ++f) {
+            fault(n, f, "clear");
+        }
+    }
 }
 
 }  // namespace css::e2e

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/faults/fault_mount.h"
 #include "tests/voting_io/disks.h"
 
 /// Voting files of the tests: places for `votefile create`, and what can go wrong with them.
@@ -14,6 +15,7 @@ enum class DiskKind {
     kLoop,       ///< Loop devices with direct I/O over files in memory, one for each node and file.
     kPlain,      ///< Plain files on the machine's disk.
     kFreezable,  ///< Loop devices over file systems that can be frozen: every write hangs.
+    kFaulty,     ///< Files behind css_fault_fs, each node's way to each of them of its own.
 };
 
 enum class Access { kReadWrite, kReadOnly };
@@ -43,16 +45,22 @@ public:
     void thaw(unsigned file);
     /// Read-only: the device refuses every write of this node. kLoop only.
     void set_access(unsigned node, unsigned file, Access access);
+    /// What goes wrong for this node from now on: a verb of css_fault_fs. kFaulty only.
+    void fault(unsigned node, unsigned file, const std::string& verb, unsigned amount = 0);
+    /// Of every node and file. kFaulty only.
+    void clear_faults();
 
 private:
     void add_for_all(const std::string& path);
     void add_freezable();
     void add_loops(const std::string& file);
+    void add_faulty();
 
     Options options_;
     std::list<test::TemporaryDirectory> directories_;  // Before what lies in them.
     std::list<test::FreezableDisk> freezable_;
     std::list<test::LoopDevice> loops_;
+    std::list<FaultMount> mounts_;                 ///< One a node.
     std::vector<std::vector<std::string>> paths_;  ///< [node - 1][file - 1].
 };
 

@@ -48,6 +48,7 @@ public:
     void pump();
 
     [[nodiscard]] const std::vector<Told>& all() const { return told_; }
+    void forget() { told_.clear(); }
     /// The first one at or after `since`.
     [[nodiscard]] std::optional<Told> find(const Matches& matches, Nanos since) const;
 

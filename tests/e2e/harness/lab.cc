@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <iterator>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "cssd/base/check.h"
+#include "cssd/base/unique_fd.h"
 #include "cssd/config/duration.h"
 #include "cssd/runtime/control_client.h"
 #include "tests/e2e/harness/overlap.h"
@@ -54,6 +56,9 @@ Lab::Lab(const LabOptions& options)
         nodes_.push_back(std::make_unique<Node>());
     }
     write_configuration();
+    for (unsigned node = 1; options_.own_wall_clocks && node <= options_.nodes; ++node) {
+        step_wall_clock(node, std::chrono::seconds{0});
+    }
     format();
     // Whatever the fence action, no test resets this machine.
     CSS_CHECK(::setenv("CSS_RESET_FILE", (directory_ + "/reset").c_str(), 1) == 0);
@@ -143,9 +148,27 @@ void Lab::format() {
     must_run(words);
 }
 
+std::string Lab::wall_clock(unsigned node) const {
+    return node_dir(node) + "/wall_clock";
+}
+
+void Lab::step_wall_clock(unsigned node, std::chrono::seconds by) const {
+    CSS_CHECK(options_.own_wall_clocks);
+    const std::int64_t seconds = by.count();
+    const UniqueFd file{::open(wall_clock(node).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
+    CSS_CHECK(::pwrite(file.get(), &seconds, sizeof seconds, 0) == sizeof seconds);
+}
+
 bool Lab::start(unsigned node) {
+    Words words{CSS_E2E_CSSD, "--config", node_dir(node) + "/cssd.conf"};
+    if (options_.own_wall_clocks) {
+        words.insert(words.begin(),
+                     {"env",
+                      std::string{"LD_PRELOAD="} + CSS_E2E_WALL_CLOCK,
+                      "CSS_WALL_CLOCK=" + wall_clock(node)});
+    }
     at(node).daemon = Child{
-        {CSS_E2E_CSSD, "--config", node_dir(node) + "/cssd.conf"},
+        words,
         {.network_namespace = network_.namespace_of(node), .output = node_dir(node) + "/cssd.out"}};
     const bool answers = wait_until(
         [this, node] {
@@ -296,6 +319,14 @@ std::size_t Lab::client_lines(unsigned node) const {
 Nanos Lab::last_client_line(unsigned node) const {
     const auto lines = read_client_log(client_log(node));
     return lines.empty() ? 0 : lines.back().time;
+}
+
+void Lab::forget() {
+    for (const unsigned node : everybody()) {
+        at(node).events.forget();
+        // The client appends. No file: it has not acted yet.
+        CSS_CHECK(::truncate(client_log(node).c_str(), 0) == 0 || errno == ENOENT);
+    }
 }
 
 std::string Lab::story() {

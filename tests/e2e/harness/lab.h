@@ -27,6 +27,7 @@ struct LabOptions {
     milliseconds reboottime{400};
     std::string fence_action{"exit"};
     std::string more_configuration{};  ///< Lines for every node's cssd.conf.
+    bool own_wall_clocks = false;      ///< Each daemon's wall clock can be stepped.
 };
 
 /// Everything waits this long at most: many times what a healthy machine needs.
@@ -68,6 +69,10 @@ public:
     /// A test client on this node writes a line whenever it may act, until it is killed.
     void start_client(unsigned node);
 
+    /// The wall clock of this node's daemon, and of no one else, is so far off from now on.
+    /// own_wall_clocks only.
+    void step_wall_clock(unsigned node, std::chrono::seconds by) const;
+
     /// Power off: the daemon, its guardians and all clients die at once. Returns when it happened.
     Nanos power_off(unsigned node);
     /// True when daemon and client have ended within the time. Guardians may go on, for the next
@@ -94,6 +99,8 @@ public:
                                      milliseconds patience = kPatience);
     /// Lets time pass while the events are taken in: for what must NOT happen.
     void watch_for(milliseconds time);
+    /// Whether it comes true in time; events are taken in meanwhile.
+    bool wait_until(const std::function<bool()>& holds, milliseconds patience = kPatience);
     [[nodiscard]] const std::vector<Told>& told_by(unsigned node);
 
     /// PROTOCOL 9, 'No split brain', judged from the clients' lines and the events of all nodes so
@@ -104,6 +111,8 @@ public:
     std::size_t client_lines(unsigned node) const;
     /// When the client of this node last wrote a line; 0: never.
     Nanos last_client_line(unsigned node) const;
+    /// What clients wrote and nodes told so far is judged no more: for labs that live for hours.
+    void forget();
 
 private:
     struct Node {
@@ -117,7 +126,7 @@ private:
     [[nodiscard]] std::string client_log(unsigned node) const;
     void write_configuration();
     void format();
-    bool wait_until(const std::function<bool()>& holds, milliseconds patience);
+    [[nodiscard]] std::string wall_clock(unsigned node) const;
 
     LabOptions options_;
     std::string directory_;

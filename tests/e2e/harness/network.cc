@@ -86,6 +86,21 @@ void Network::deafen(unsigned node, const std::vector<unsigned>& others) {
     restore_rules(node, rules);
 }
 
+void Network::deafen_on(unsigned network, unsigned node, unsigned other) {
+    restore_rules(node, "-A INPUT -s " + address(other, network) + " -j DROP\n");
+}
+
+void Network::lose(unsigned node, unsigned percent) {
+    CSS_CHECK(percent < 100);
+    const std::string share = (percent < 10 ? "0.0" : "0.") + text(percent);
+    std::string rules;
+    for (unsigned k = 1; k <= networks_; ++k) {
+        rules += "-A INPUT -i eth" + text(k - 1) + " -m statistic --mode random --probability " +
+                 share + " -j DROP\n";
+    }
+    restore_rules(node, rules);
+}
+
 void Network::part(const std::vector<unsigned>& one, const std::vector<unsigned>& other) {
     for (const unsigned node : one) {
         deafen(node, other);

@@ -25,7 +25,11 @@ public:
     void deafen(unsigned node, const std::vector<unsigned>& others);
     /// Neither group hears the other.
     void part(const std::vector<unsigned>& one, const std::vector<unsigned>& other);
-    /// Every cut is over.
+    /// `node` no longer hears `other` on this network.
+    void deafen_on(unsigned network, unsigned node, unsigned other);
+    /// So many percent of what arrives at the node, of any node, are lost.
+    void lose(unsigned node, unsigned percent);
+    /// Every cut and loss is over.
     void heal();
 
 private:

@@ -1,0 +1,265 @@
+#include "tests/faults/campaign.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+namespace css::faults {
+namespace {
+
+using e2e::as_millis;
+using e2e::boottime_now;
+using e2e::kPatience;
+using e2e::Nanos;
+using e2e::nanos;
+using e2e::Told;
+
+/// Short enough for many episodes, long enough that a busy machine alone makes nobody late.
+e2e::LabOptions lab_options(const CampaignOptions& o) {
+    return {.nodes = o.nodes,
+            .networks = 2,
+            .files = o.files,
+            .disks = e2e::DiskKind::kFaulty,
+            .misscount = milliseconds{1500},
+            .disktimeout = milliseconds{4000},
+            .reboottime = milliseconds{400},
+            .fence_action = o.seed % 2 == 0 ? "exit" : "kill-clients",
+            .more_configuration = "autorejoin_tries = 1000\nautorejoin_interval = 1s\n",
+            .own_wall_clocks = true};
+}
+
+Usage usage_of(pid_t pid) {
+    namespace fs = std::filesystem;
+    const fs::path process = "/proc/" + std::to_string(pid);
+    std::error_code gone;
+    const auto count = [&gone](const fs::path& folder) {
+        return static_cast<std::size_t>(
+            std::distance(fs::directory_iterator{folder, gone}, fs::directory_iterator{}));
+    };
+    Usage usage{
+        .pid = pid, .descriptors = count(process / "fd"), .threads = count(process / "task")};
+    std::ifstream status{process / "status"};
+    for (std::string word; status >> word;) {
+        if (word == "VmRSS:") {
+            status >> usage.resident_kib;
+        }
+    }
+    return usage;
+}
+
+}  // namespace
+
+Campaign::Campaign(const CampaignOptions& options)
+    : options_(options), chance_(options.seed), lab_(lab_options(options)) {}
+
+bool Campaign::run() {
+    const Nanos begin = boottime_now();
+    if (!lab_.form()) {
+        broken("the cluster does not form");
+    }
+    for (const unsigned node : lab_.everybody()) {
+        lab_.start_client(node);
+    }
+    if (broken_.empty() && !lab_.wait_until([&] { return all_act(begin); })) {
+        broken("not everybody acts at first");
+    }
+    while (broken_.empty() && boottime_now() - begin < nanos(options_.time)) {
+        episode();
+    }
+    print_summary(milliseconds{(boottime_now() - begin) / 1'000'000});
+    if (!broken_.empty()) {
+        std::cout << lab_.story();
+    }
+    return broken_.empty();
+}
+
+void Campaign::broken(const std::string& what) {
+    std::cout << "  BROKEN: " << what << std::endl;
+    broken_.push_back(what);
+}
+
+void Campaign::episode() {
+    ++episodes_;
+    Episode now;
+    const unsigned count = chance_.percent(60) ? 1 : chance_.between(2, 3);
+    for (unsigned i = 0; i < count; ++i) {
+        now.faults.push_back(draw_fault(chance_, lab_));
+        const Fault& fault = now.faults.back();
+        now.words += (i == 0 ? "" : "; ") + std::string{fault.kind} + " " + fault.words;
+        ++by_kind_[std::string{fault.kind}];
+    }
+    faults_ += count;
+    std::cout << episodes_ << ": " << now.words << std::flush;
+    now.begin = boottime_now();
+    strike(now);
+    const Nanos over = boottime_now();
+    const bool in_time = put_right();
+    recoveries_.push_back(as_millis(boottime_now() - over));
+    std::printf(", all act again after %.0f ms\n", recoveries_.back());
+    std::cout << std::flush;
+    if (!in_time) {
+        broken("not everybody acts again");
+    }
+    judge(now);
+    if (broken_.empty()) {
+        lab_.forget();
+    }
+}
+
+/// One after the other begins; the last to end ends them all.
+void Campaign::strike(Episode& now) {
+    std::vector<std::pair<Nanos, const Fault*>> ends;
+    for (const Fault& fault : now.faults) {
+        fault.begin(lab_);
+        ends.emplace_back(boottime_now() + nanos(fault.length), &fault);
+        lab_.watch_for(milliseconds{chance_.between(0, 300)});
+    }
+    std::ranges::sort(ends, {}, &std::pair<Nanos, const Fault*>::first);
+    for (const auto& [when, fault] : ends) {
+        lab_.watch_for(milliseconds{std::max<Nanos>(0, when - boottime_now()) / 1'000'000});
+        fault->end(lab_);
+    }
+    // What follows from it may take until the longest time-out has passed.
+    if (chance_.percent(50)) {
+        lab_.watch_for(lab_.options().misscount * chance_.between(0, 150) / 100);
+    }
+}
+
+bool Campaign::all_act(Nanos since) {
+    return std::ranges::all_of(lab_.everybody(), [&](unsigned node) {
+        return lab_.daemon(node).running() && lab_.last_client_line(node) > since;
+    });
+}
+
+/// What the faults left is put right, and whoever has ended is started again, until all act.
+bool Campaign::put_right() {
+    lab_.network().heal();
+    lab_.disks().clear_faults();
+    for (const unsigned node : lab_.everybody()) {
+        for (const pid_t pid : lab_.processes(node)) {
+            (void)::kill(pid, SIGCONT);
+        }
+        lab_.step_wall_clock(node, std::chrono::seconds{0});
+    }
+    const Nanos right = boottime_now();
+    const Nanos deadline = right + nanos(2 * kPatience);
+    while (boottime_now() < deadline) {
+        for (const unsigned node : lab_.everybody()) {
+            if (!lab_.daemon(node).running()) {
+                (void)lab_.start(node);
+            }
+            if (!lab_.client(node).running()) {
+                lab_.start_client(node);
+            }
+        }
+        if (lab_.wait_until([&] { return all_act(right); }, milliseconds{300})) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void Campaign::judge(const Episode& now) {
+    for (const std::string& violation : lab_.violations()) {
+        broken(violation);
+    }
+    judge_departures(now);
+    judge_usage();
+    const e2e::Finished answer = lab_.crsctl(1, {"get", "css", "misscount"});
+    if (!answer.ok()) {
+        broken("crsctl does not answer: " + answer.err);
+    }
+}
+
+/// No needless eviction; and where it is known beforehand, the right ones stay.
+void Campaign::judge_departures(const Episode& now) {
+    const bool alone = now.faults.size() == 1;
+    const bool anybody =
+        !alone && std::ranges::any_of(now.faults, [](const Fault& f) { return f.shared; });
+    Members may_go;
+    for (const Fault& fault : now.faults) {
+        may_go.insert(fault.may_go.begin(), fault.may_go.end());
+    }
+    Members gone;
+    for (const unsigned teller : lab_.everybody()) {
+        for (const Told& event : lab_.told_by(teller)) {
+            const bool departs = event.type == "evict" || event.type == "left";
+            if (departs && event.time >= now.begin) {
+                gone.insert(event.node);
+            }
+        }
+    }
+    departures_ += static_cast<unsigned>(gone.size());
+    for (const unsigned node : gone) {
+        if (!anybody && !may_go.contains(node)) {
+            broken(e2e::node_name(node) + " was dropped without need");
+        }
+    }
+    if (alone && gone.size() > now.faults.front().go_most) {
+        broken("more nodes were dropped than need be");
+    }
+    if (alone && !now.faults.front().survivors.empty() && gone != now.faults.front().may_go) {
+        broken("the wrong part went");
+    }
+}
+
+void Campaign::judge_usage() {
+    constexpr std::size_t kMoreDescriptors = 2;  // A connection of crsctl that is just closing.
+    constexpr std::size_t kMoreMemory = 1024;
+    for (const unsigned node : lab_.everybody()) {
+        const Usage now = usage_of(lab_.daemon(node).pid());
+        Usage& first = usage_[node];
+        if (first.pid != now.pid) {
+            first = now;
+            continue;
+        }
+        const std::string who = e2e::node_name(node) + "'s daemon ";
+        if (now.descriptors > first.descriptors + kMoreDescriptors) {
+            broken(who + "has " + std::to_string(now.descriptors) + " descriptors, at first " +
+                   std::to_string(first.descriptors));
+        }
+        if (now.threads > first.threads) {
+            broken(who + "has " + std::to_string(now.threads) + " threads, at first " +
+                   std::to_string(first.threads));
+        }
+        const std::size_t growth =
+            now.resident_kib > first.resident_kib ? now.resident_kib - first.resident_kib : 0;
+        growth_kib_ = std::max(growth_kib_, growth);
+        if (growth > kMoreMemory) {
+            broken(who + "takes " + std::to_string(growth) + " KiB more than at first");
+        }
+    }
+}
+
+void Campaign::print_summary(milliseconds took) {
+    std::ranges::sort(recoveries_);
+    const auto at = [this](std::size_t percent) {
+        return recoveries_.empty() ? 0.0 : recoveries_[(recoveries_.size() - 1) * percent / 100];
+    };
+    std::printf(
+        "\nseed %llu, %u nodes, %u files: %.1f minutes, %u episodes, %u faults, %u nodes "
+        "dropped\n",
+        static_cast<unsigned long long>(options_.seed),
+        options_.nodes,
+        options_.files,
+        std::chrono::duration<double, std::ratio<60>>{took}.count(),
+        episodes_,
+        faults_,
+        departures_);
+    std::printf(
+        "until all act again, ms: median %.0f, 95 %% %.0f, most %.0f\n", at(50), at(95), at(100));
+    std::printf("most memory that a life of a daemon grew by: %zu KiB\n", growth_kib_);
+    for (const auto& [kind, count] : by_kind_) {
+        std::printf("  %-24s %u\n", kind.c_str(), count);
+    }
+    std::printf("broken: %zu\n", broken_.size());
+    for (const std::string& what : broken_) {
+        std::printf("  %s\n", what.c_str());
+    }
+    std::fflush(stdout);
+}
+
+}  // namespace css::faults

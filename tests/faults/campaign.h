@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/faults/faults.h"
+
+/// Faults at random against a cluster of real daemons, and what must hold whatever they do
+/// (PROTOCOL 9). A seed determines which faults come, of what length, after what pauses; when
+/// exactly they strike is the machine's.
+namespace css::faults {
+
+struct CampaignOptions {
+    std::uint64_t seed = 1;
+    unsigned nodes = 3;
+    unsigned files = 3;
+    milliseconds time{std::chrono::minutes{4}};  ///< No episode begins later.
+};
+
+/// Descriptors, threads and memory of one life of a daemon, while all is well.
+struct Usage {
+    pid_t pid = 0;
+    std::size_t descriptors = 0;
+    std::size_t threads = 0;
+    std::size_t resident_kib = 0;
+};
+
+/// From one time when all nodes act to the next.
+class Campaign {
+public:
+    explicit Campaign(const CampaignOptions& options);
+
+    /// True: nothing was broken. Says on stdout what happens, a line an episode, and a summary.
+    bool run();
+
+private:
+    struct Episode {
+        e2e::Nanos begin = 0;
+        std::vector<Fault> faults;
+        std::string words;
+    };
+
+    void episode();
+    void strike(Episode& now);
+    bool put_right();
+    [[nodiscard]] bool all_act(e2e::Nanos since);
+    void judge(const Episode& now);
+    void judge_departures(const Episode& now);
+    void judge_usage();
+    void broken(const std::string& what);
+    void print_summary(milliseconds took);
+
+    CampaignOptions options_;
+    Chance chance_;
+    Lab lab_;
+    unsigned episodes_ = 0;
+    unsigned faults_ = 0;
+    std::map<std::string, unsigned> by_kind_;
+    std::map<unsigned, Usage> usage_;  ///< By node: at the beginning of the daemon's life.
+    std::size_t growth_kib_ = 0;       ///< The most of any life.
+    unsigned departures_ = 0;
+    std::vector<double> recoveries_;  ///< Milliseconds, sorted at the end.
+    std::vector<std::string> broken_;
+};
+
+}  // namespace css::faults

@@ -1,0 +1,420 @@
+#include "tests/faults/faults.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <memory>
+
+namespace css::faults {
+namespace {
+
+using e2e::node_name;
+
+/// What a fault is drawn from.
+struct Draw {
+    Chance& chance;
+    const Lab& lab;
+
+    [[nodiscard]] unsigned nodes() const { return lab.options().nodes; }
+    [[nodiscard]] unsigned files() const { return lab.options().files; }
+    [[nodiscard]] unsigned node() const { return chance.between(1, nodes()); }
+    [[nodiscard]] unsigned file() const { return chance.between(1, files()); }
+    [[nodiscard]] std::pair<unsigned, unsigned> pair() const {
+        const unsigned a = node();
+        const unsigned b = chance.between(1, nodes() - 1);
+        return {a, b >= a ? b + 1 : b};
+    }
+    /// In percent of misscount.
+    [[nodiscard]] milliseconds time(unsigned least, unsigned most) const {
+        return lab.options().misscount * chance.between(least, most) / 100;
+    }
+};
+
+std::string for_time(milliseconds time) {
+    return " for " + std::to_string(time.count()) + " ms";
+}
+
+std::string list(const Members& members) {
+    std::string text;
+    for (const unsigned member : members) {
+        text += (text.empty() ? "" : " ") + std::to_string(member);
+    }
+    return "{" + text + "}";
+}
+
+// --------------------------------------------------------------------------------- processes
+
+void signal_programs(const Lab& lab, unsigned node, std::string_view prefix, int number) {
+    for (const pid_t pid : lab.processes(node)) {
+        if (e2e::program_of(pid).starts_with(prefix)) {
+            (void)::kill(pid, number);
+        }
+    }
+}
+
+/// Both guardians are called cssd..., as the daemon is.
+constexpr std::string_view kDaemonAndGuardians = "cssd";
+
+Fault kill_daemon(const Draw& d) {
+    const unsigned n = d.node();
+    return {.kind = "kill-daemon",
+            .words = node_name(n),
+            .begin = [n](Lab& lab) { lab.daemon(n).signal(SIGKILL); },
+            .may_go = {n}};
+}
+
+Fault restart_at_once(const Draw& d) {
+    const unsigned n = d.node();
+    return {.kind = "restart-at-once",
+            .words = node_name(n),
+            .begin =
+                [n](Lab& lab) {
+                    lab.daemon(n).kill();
+                    (void)lab.start(n);  // One that ends again is started again after the episode.
+                },
+            .may_go = {n}};
+}
+
+Fault kill_guardian(const Draw& d) {
+    const unsigned n = d.node();
+    const std::string_view which = d.chance.percent(50) ? "cssdagent" : "cssdmonitor";
+    return {.kind = "kill-guardian",
+            .words = std::string{which} + " of " + node_name(n),
+            .begin = [n, which](Lab& lab) { signal_programs(lab, n, which, SIGKILL); },
+            .may_go = {n}};
+}
+
+Fault power_off(const Draw& d) {
+    const unsigned n = d.node();
+    return {.kind = "power-off",
+            .words = node_name(n),
+            .begin = [n](Lab& lab) { (void)lab.power_off(n); },
+            .may_go = {n}};
+}
+
+Fault stop_daemon(const Draw& d) {
+    const unsigned n = d.node();
+    const bool is_short = d.chance.percent(40);
+    const milliseconds time = is_short ? d.time(5, 25) : d.time(50, 300);
+    return {.kind = is_short ? "stop-daemon-briefly" : "stop-daemon",
+            .words = node_name(n) + for_time(time),
+            .length = time,
+            .begin = [n](Lab& lab) { lab.daemon(n).signal(SIGSTOP); },
+            .end = [n](Lab& lab) { lab.daemon(n).signal(SIGCONT); },
+            .may_go = is_short ? Members{} : Members{n}};
+}
+
+Fault stop_guardians(const Draw& d) {
+    const unsigned n = d.node();
+    const milliseconds time = d.time(5, 25);
+    return {.kind = "stop-guardians-briefly",
+            .words = node_name(n) + for_time(time),
+            .length = time,
+            .begin =
+                [n](Lab& lab) {
+                    signal_programs(lab, n, "cssdagent", SIGSTOP);
+                    signal_programs(lab, n, "cssdmonitor", SIGSTOP);
+                },
+            .end = [n](Lab& lab) { signal_programs(lab, n, kDaemonAndGuardians, SIGCONT); },
+            .may_go = {}};
+}
+
+/// Daemon, guardians and clients: what a host that hangs looks like from inside.
+Fault freeze_host(const Draw& d) {
+    const unsigned n = d.node();
+    const bool is_short = d.chance.percent(40);
+    const milliseconds time = is_short ? d.time(5, 25) : d.time(50, 300);
+    return {.kind = is_short ? "freeze-host-briefly" : "freeze-host",
+            .words = node_name(n) + for_time(time),
+            .length = time,
+            .begin = [n](Lab& lab) { signal_programs(lab, n, "", SIGSTOP); },
+            .end = [n](Lab& lab) { signal_programs(lab, n, "", SIGCONT); },
+            .may_go = is_short ? Members{} : Members{n}};
+}
+
+/// Busy processes, two a processor, for a while.
+Fault starve(const Draw& d) {
+    constexpr unsigned kBusy = 4;
+    const milliseconds time = d.time(100, 300);
+    const auto busy = std::make_shared<std::vector<e2e::Child>>();
+    Members everybody = d.lab.everybody();
+    return {
+        .kind = "starve",
+        .words = std::to_string(kBusy) + " busy processes" + for_time(time),
+        .length = time,
+        .begin =
+            [busy](Lab&) {
+                for (unsigned i = 0; i < kBusy; ++i) {
+                    busy->emplace_back(e2e::Words{"sh", "-c", "while :; do :; done"}, e2e::Place{});
+                }
+            },
+        .end = [busy](Lab&) { busy->clear(); },
+        .may_go = std::move(everybody),
+        .shared = true};
+}
+
+Fault step_clock(const Draw& d) {
+    const unsigned n = d.node();
+    const int sign = d.chance.percent(50) ? 1 : -1;
+    const std::chrono::seconds by{sign * static_cast<int>(d.chance.between(1, 3600))};
+    const milliseconds time = d.time(50, 200);
+    return {.kind = "step-clock",
+            .words = node_name(n) + " by " + std::to_string(by.count()) + " s" + for_time(time),
+            .length = time,
+            .begin = [n, by](Lab& lab) { lab.step_wall_clock(n, by); },
+            .end = [n](Lab& lab) { lab.step_wall_clock(n, std::chrono::seconds{0}); },
+            .may_go = {}};
+}
+
+// ----------------------------------------------------------------------------------- network
+
+/// PROTOCOL 7.2: the larger part stays; of equal ones that with the lowest number.
+Fault partition(const Draw& d) {
+    std::array<std::vector<unsigned>, 2> sides;
+    while (sides[0].empty() || sides[1].empty()) {
+        sides = {};
+        for (unsigned n = 1; n <= d.nodes(); ++n) {
+            sides[d.chance.between(0, 1)].push_back(n);
+        }
+    }
+    const bool first = sides[0].size() != sides[1].size() ? sides[0].size() > sides[1].size()
+                                                          : sides[0].front() == 1;
+    const auto& stays = first ? sides[0] : sides[1];
+    const auto& goes = first ? sides[1] : sides[0];
+    const Members survivors{stays.begin(), stays.end()};
+    const Members leavers{goes.begin(), goes.end()};
+    const milliseconds time = d.time(300, 400);
+    return {.kind = "partition",
+            .words = list(survivors) + " | " + list(leavers) + for_time(time),
+            .length = time,
+            .begin = [stays, goes](Lab& lab) { lab.network().part(stays, goes); },
+            .end = [](Lab& lab) { lab.network().heal(); },
+            .may_go = leavers,
+            .survivors = survivors,
+            .shared = true};
+}
+
+Fault cut_pair(const Draw& d) {
+    const auto [a, b] = d.pair();
+    const bool one_way = d.chance.percent(50);
+    const milliseconds time = d.time(200, 400);
+    return {.kind = one_way ? "cut-one-way" : "cut-pair",
+            .words = (one_way ? node_name(a) + " does not hear " + node_name(b)
+                              : node_name(a) + " " + node_name(b)) +
+                     for_time(time),
+            .length = time,
+            .begin =
+                [a = a, b = b, one_way](Lab& lab) {
+                    lab.network().deafen(a, {b});
+                    if (!one_way) {
+                        lab.network().deafen(b, {a});
+                    }
+                },
+            .end = [](Lab& lab) { lab.network().heal(); },
+            .may_go = {a, b},
+            .go_most = 1,
+            .shared = true};
+}
+
+Fault cut_interconnect(const Draw& d) {
+    const unsigned network = d.chance.between(1, d.lab.options().networks);
+    const unsigned n = d.node();
+    const milliseconds time = d.time(150, 300);
+    const Members others = d.lab.everybody();
+    return {.kind = "cut-interconnect",
+            .words = node_name(n) + " on network " + std::to_string(network) + for_time(time),
+            .length = time,
+            .begin =
+                [network, n, others](Lab& lab) {
+                    for (const unsigned other : others) {
+                        if (other != n) {
+                            lab.network().deafen_on(network, n, other);
+                            lab.network().deafen_on(network, other, n);
+                        }
+                    }
+                },
+            .end = [](Lab& lab) { lab.network().heal(); },
+            .may_go = d.lab.options().networks > 1 ? Members{} : Members{n},
+            .shared = true};
+}
+
+/// Cuts of less than misscount, one after the other.
+Fault flap(const Draw& d) {
+    const auto [a, b] = d.pair();
+    const milliseconds down = d.time(10, 60);
+    const milliseconds up = d.time(10, 60);
+    const unsigned times = d.chance.between(2, 5);
+    return {.kind = "flap",
+            .words = node_name(a) + " " + node_name(b) + " " + std::to_string(times) + " times" +
+                     for_time(down) + " each",
+            .begin =
+                [a = a, b = b, down, up, times](Lab& lab) {
+                    for (unsigned i = 0; i < times; ++i) {
+                        lab.network().part({a}, {b});
+                        lab.watch_for(down);
+                        lab.network().heal();
+                        lab.watch_for(up);
+                    }
+                },
+            .may_go = {a, b},
+            .go_most = 1,
+            .shared = true};
+}
+
+Fault lose(const Draw& d) {
+    const unsigned percent = d.chance.between(5, 40);
+    const milliseconds time = d.time(200, 400);
+    return {.kind = "loss",
+            .words = std::to_string(percent) + " % everywhere" + for_time(time),
+            .length = time,
+            .begin =
+                [percent](Lab& lab) {
+                    for (const unsigned n : lab.everybody()) {
+                        lab.network().lose(n, percent);
+                    }
+                },
+            .end = [](Lab& lab) { lab.network().heal(); },
+            .may_go = d.lab.everybody(),
+            .shared = true};
+}
+
+// ------------------------------------------------------------------------------------- disks
+
+struct DiskFault {
+    const char* verb;
+    unsigned amount;
+};
+
+DiskFault draw_disk_fault(const Draw& d) {
+    const std::array all{
+        DiskFault{"hang", 0},
+        DiskFault{"error", 0},
+        DiskFault{"delay", static_cast<unsigned>(d.time(1, 30).count())},
+        DiskFault{"drop", 0},
+        DiskFault{"tear", d.chance.between(1, 1023)},
+    };
+    return d.chance.one_of(all);
+}
+
+std::string words_of(const DiskFault& fault) {
+    return std::string{fault.verb} +
+           (fault.amount != 0 ? " " + std::to_string(fault.amount) : std::string{});
+}
+
+/// One file of all goes wrong, for everybody or for one.
+Fault one_file(const Draw& d) {
+    const unsigned file = d.file();
+    const bool everywhere = d.chance.percent(50);
+    const unsigned node = d.node();
+    const DiskFault fault = draw_disk_fault(d);
+    const milliseconds time = d.time(100, 400);
+    const Members whom = everywhere ? d.lab.everybody() : Members{node};
+    return {.kind = "one-file",
+            .words = words_of(fault) + " file " + std::to_string(file) + " of " + list(whom) +
+                     for_time(time),
+            .length = time,
+            .begin =
+                [file, fault, whom](Lab& lab) {
+                    for (const unsigned n : whom) {
+                        lab.disks().fault(n, file, fault.verb, fault.amount);
+                    }
+                },
+            .end = [](Lab& lab) { lab.disks().clear_faults(); },
+            .may_go = d.files() > 1 ? Members{} : whom,
+            .shared = true};
+}
+
+/// A majority of the files goes wrong for one node.
+Fault most_files(const Draw& d) {
+    const unsigned node = d.node();
+    const unsigned spared = d.file();
+    const DiskFault fault = draw_disk_fault(d);
+    const milliseconds time = d.lab.options().disktimeout * d.chance.between(20, 150) / 100;
+    return {.kind = "most-files",
+            .words = words_of(fault) + " all but file " + std::to_string(spared) + " of " +
+                     node_name(node) + for_time(time),
+            .length = time,
+            .begin =
+                [node, spared, fault](Lab& lab) {
+                    for (unsigned f = 1; f <= lab.options().files; ++f) {
+                        if (f != spared) {
+                            lab.disks().fault(node, f, fault.verb, fault.amount);
+                        }
+                    }
+                },
+            .end = [](Lab& lab) { lab.disks().clear_faults(); },
+            .may_go = {node},
+            .shared = true};
+}
+
+// ---------------------------------------------------------------------------------- commands
+
+Fault parameters(const Draw& d) {
+    const unsigned n = d.node();
+    const auto base = d.lab.options().misscount;
+    const std::string wanted =
+        std::to_string((base * d.chance.between(10, 15) / 10).count()) + "ms";
+    return {.kind = "parameters",
+            .words = "misscount " + wanted + " by " + node_name(n),
+            .begin =
+                [n, wanted](Lab& lab) {
+                    (void)lab.crsctl(n, {"set", "css", "misscount", wanted}, milliseconds{5000});
+                },
+            .may_go = {}};
+}
+
+Fault evict(const Draw& d) {
+    const auto [by, victim] = d.pair();
+    return {.kind = "evict",
+            .words = node_name(victim) + " by " + node_name(by),
+            .begin =
+                [by = by, victim = victim](Lab& lab) {
+                    (void)lab.crsctl(
+                        by, {"evict", "css", "node", node_name(victim)}, milliseconds{10'000});
+                },
+            .may_go = {victim}};
+}
+
+Fault leave(const Draw& d) {
+    const unsigned n = d.node();
+    return {.kind = "leave",
+            .words = node_name(n),
+            .begin =
+                [n](Lab& lab) {
+                    (void)lab.crsctl(n, {"stop", "css"}, milliseconds{10'000});
+                },
+            .may_go = {n}};
+}
+
+struct Row {
+    std::string_view kind;
+    Fault (*draw)(const Draw&);
+};
+/// The names that stop_daemon, freeze_host and cut_pair choose between share a row.
+constexpr std::array kRows{Row{"kill-daemon", kill_daemon},
+                           Row{"restart-at-once", restart_at_once},
+                           Row{"kill-guardian", kill_guardian},
+                           Row{"power-off", power_off},
+                           Row{"stop-daemon", stop_daemon},
+                           Row{"stop-guardians-briefly", stop_guardians},
+                           Row{"freeze-host", freeze_host},
+                           Row{"starve", starve},
+                           Row{"step-clock", step_clock},
+                           Row{"partition", partition},
+                           Row{"cut-pair", cut_pair},
+                           Row{"cut-interconnect", cut_interconnect},
+                           Row{"flap", flap},
+                           Row{"loss", lose},
+                           Row{"one-file", one_file},
+                           Row{"most-files", most_files},
+                           Row{"parameters", parameters},
+                           Row{"evict", evict},
+                           Row{"leave", leave}};
+
+}  // namespace
+
+Fault draw_fault(Chance& chance, const Lab& lab) {
+    return chance.one_of(kRows).draw(Draw{chance, lab});
+}
+
+}  // namespace css::faults

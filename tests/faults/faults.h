@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/e2e/harness/lab.h"
+
+/// What a fault campaign does to a cluster.
+namespace css::faults {
+
+using e2e::Lab;
+using e2e::Members;
+using e2e::milliseconds;
+
+/// One's own order of chances: the same on every machine, as the standard's distributions are not.
+class Chance {
+public:
+    explicit Chance(std::uint64_t seed) : engine_(seed) {}
+    /// From least to most, both included.
+    unsigned between(unsigned least, unsigned most) {
+        return least + static_cast<unsigned>(engine_() % (most - least + 1));
+    }
+    bool percent(unsigned chance) { return between(1, 100) <= chance; }
+    template <class Container>
+    const auto& one_of(const Container& all) {
+        return all[between(0, static_cast<unsigned>(all.size()) - 1)];
+    }
+
+private:
+    std::mt19937_64 engine_;
+};
+
+/// Something goes wrong for a while. What it leaves behind (cuts, disks, stopped processes, dead
+/// daemons) the campaign puts right after the episode.
+struct Fault {
+    std::string_view kind;
+    std::string words;  ///< `node2 for 1500 ms`
+    milliseconds length{0};
+    std::function<void(Lab&)> begin;
+    std::function<void(Lab&)> end = [](Lab&) {};
+    /// Who may be dropped because of it, if it is the only one.
+    Members may_go;
+    /// Of those, so many at most.
+    unsigned go_most = 64;
+    /// Exactly these stay, if it is the only one; empty: whoever may not go.
+    Members survivors = {};
+    bool shared = false;  ///< Not of one node alone: beside another fault, anybody may go.
+};
+
+/// A fault of any kind, of any length and target.
+[[nodiscard]] Fault draw_fault(Chance& chance, const Lab& lab);
+
+}  // namespace css::faults
