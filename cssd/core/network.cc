@@ -204,8 +204,12 @@ void Arbiter::Impl::make_datagram(netbeat::Heartbeat& h) {
         if (n == self_.node) {
             continue;
         }
-        h.echo[n].unique = largest_unique(n);
-        if (echoes(n)) {
+        // A joiner is told, too, of a larger unique that one file showed: it may have no way to
+        // that file, or count others by now, and could not be taken in below it.
+        h.echo[n].unique = known_.members.contains(n)
+                               ? largest_unique(n)
+                               : std::max(largest_unique(n), disk_.node(n).unique);
+        if (echoes(n) && h.echo[n].unique == links_.peer(n).unique) {
             h.echo[n].sequence = links_.peer(n).sequence;
             links_.echoed(n);
         }

@@ -348,7 +348,8 @@ bool Disks::all_have_read(unsigned without) const {
 
 bool Disks::restore(unsigned file) {
     for (unsigned i = 0; i < images_[file].slots(); ++i) {
-        if (valid(images_[file].view(NodeNumber::from_index(i))) &&
+        // What stood in a slot that was torn or wiped cannot be told any more (seed 176297).
+        if (!valid(images_[file].view(NodeNumber::from_index(i))) ||
             !stands_elsewhere(file, NodeNumber::from_index(i))) {
             return false;
         }
