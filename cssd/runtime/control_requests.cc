@@ -202,7 +202,12 @@ Answer answer_change_votedisks(ControlBackend& backend, const json& request) {
     if (!add || !remove || (add->empty() && remove->empty())) {
         return now(refusal("Give from 1 to 15 voting files."));
     }
-    const FileChange change{*add, *remove, request.value("replace", json{}) == json(true)};
+    // Looked at, not copied: a copy of something nested deeply would take the thread's whole stack.
+    const auto replace = request.find("replace");
+    if (replace != request.end() && !replace->is_boolean()) {
+        return now(refusal("Give true or false for replace."));
+    }
+    const FileChange change{*add, *remove, replace != request.end() && replace->get<bool>()};
     return AnswerWhenDone{[&backend, change](ControlBackend::Answered done) {
         backend.change_voting_files(change, std::move(done));
     }};
