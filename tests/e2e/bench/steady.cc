@@ -17,20 +17,6 @@ struct Usage {
     double locked_mib = 0;
 };
 
-/// Of all threads that the process has now.
-double cpu_millis(pid_t pid) {
-    double total = 0;
-    std::error_code failed;
-    const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-    for (const auto& entry : std::filesystem::directory_iterator{tasks, failed}) {
-        std::ifstream file{entry.path() / "schedstat"};
-        double nanoseconds = 0;
-        file >> nanoseconds;
-        total += nanoseconds / 1e6;
-    }
-    return total;
-}
-
 Usage usage_of(pid_t pid) {
     Usage usage{.cpu_millis = cpu_millis(pid)};
     std::ifstream file{"/proc/" + std::to_string(pid) + "/status"};
@@ -82,6 +68,19 @@ std::vector<Row> measure(Lab& lab, milliseconds time) {
 }
 
 }  // namespace
+
+double cpu_millis(pid_t pid) {
+    double total = 0;
+    std::error_code failed;
+    const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+    for (const auto& entry : std::filesystem::directory_iterator{tasks, failed}) {
+        std::ifstream file{entry.path() / "schedstat"};
+        double nanoseconds = 0;
+        file >> nanoseconds;
+        total += nanoseconds / 1e6;
+    }
+    return total;
+}
 
 bool steady(milliseconds time) {
     Lab lab{{.misscount = std::chrono::seconds{30},

@@ -13,6 +13,10 @@ bool client();
 bool failover(unsigned runs);
 bool fencing(unsigned runs);
 bool steady(milliseconds time);
+bool forged(unsigned count);
+
+/// Processor time so far, of all threads that the process has now.
+double cpu_millis(pid_t pid);
 
 /// Middle value; of an even count the higher of the two.
 double median(std::vector<double> values);
