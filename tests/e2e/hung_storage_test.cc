@@ -95,9 +95,9 @@ TEST_P(HungMinority, NobodyFeelsIt) {
 INSTANTIATE_TEST_SUITE_P(OfFiles,
                          HungMinority,
                          ::testing::Values(Hung{3, 1}, Hung{5, 2}),
-                         [](const ::testing::TestParamInfo<Hung>& info) {
-                             return std::to_string(info.param.hung) + "Of" +
-                                    std::to_string(info.param.files);
+                         [](const ::testing::TestParamInfo<Hung>& given) {
+                             return std::to_string(given.param.hung) + "Of" +
+                                    std::to_string(given.param.files);
                          });
 
 /// The node says so in time, and stops when it promised to.

@@ -328,7 +328,12 @@ Fault one_file(const Draw& d) {
 Fault most_files(const Draw& d) {
     const unsigned node = d.node();
     const unsigned spared = d.file();
-    const DiskFault fault = draw_disk_fault(d);
+    DiskFault fault = draw_disk_fault(d);
+    if (fault.verb == std::string_view{"tear"}) {
+        // Sectors are written as a whole, or on a minority of the files only (README, "takes for
+        // granted"): one that is torn on a majority is unreadable to everybody.
+        fault.amount = d.lab.options().sector_size;
+    }
     const milliseconds time = d.lab.options().disktimeout * d.chance.between(20, 150) / 100;
     return {.kind = "most-files",
             .words = words_of(fault) + " all but file " + std::to_string(spared) + " of " +

@@ -74,7 +74,7 @@ void run(Input input) {
         seal_slots(file);
     }
     if (how >= 240) {
-        file.resize(file.size() - std::min<std::size_t>(file.size(), (how - 239) * 100));
+        file.erase(file.end() - (how - 239) * 100, file.end());
     }
     votefile::DumpOptions options;
     options.paths = {file_with(file)};

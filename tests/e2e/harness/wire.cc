@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstring>
 #include <thread>
 
 #include <linux/if_ether.h>
@@ -10,6 +12,7 @@
 #include <netpacket/packet.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "cssd/base/check.h"
@@ -75,7 +78,7 @@ Frame from_host(Frame frame, std::uint8_t host) {
 
 Wire::Wire(int network_namespace) {
     int fd = -1;
-    std::thread{[&fd, network_namespace] {  // A namespace belongs to a thread.
+    std::thread{[&fd, network_namespace, this] {  // A namespace belongs to a thread.
         if (::setns(network_namespace, CLONE_NEWNET) != 0) {
             return;
         }
@@ -118,9 +121,10 @@ std::vector<Frame> Wire::capture(milliseconds time) {
     return frames;
 }
 
-std::size_t Wire::send(std::span<const Frame> frames) {
+std::size_t Wire::send(std::span<Frame> frames) {
     std::size_t sent = 0;
-    for (const Frame& frame : frames) {
+    for (Frame& frame : frames) {
+        std::ranges::copy(mac_, frame.begin() + ETH_ALEN);
         sent += ::send(socket_.get(), frame.data(), frame.size(), 0) > 0 ? 1U : 0U;
     }
     return sent;
@@ -164,8 +168,9 @@ Frame Forgery::of_another_key(const Frame& like) {
     static const netbeat::Key other = netbeat::random_key();
     static const netbeat::Sealer sealer{ClusterGuid{}, other};
     const auto real = payload_of(like);
+    const NodeNumber named = netbeat::sender_named(real);  // None: a short message.
     netbeat::Heartbeat heartbeat;
-    heartbeat.sender = {netbeat::sender_named(real), Unique{0xFFFF'FFF0}};
+    heartbeat.sender = {named.is_some() ? named : NodeNumber{2}, Unique{0xFFFF'FFF0}};
     heartbeat.sequence = Sequence{1};
     Frame sealed(netbeat::kDatagramSizeMax);
     sealed.resize(sealer.seal(heartbeat, sealed));

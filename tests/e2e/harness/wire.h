@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,11 +28,14 @@ public:
     explicit Wire(int network_namespace);
     /// UDP frames that arrive there.
     [[nodiscard]] std::vector<Frame> capture(milliseconds time);
-    /// Puts them on the wire from there; returns how many the kernel took.
-    std::size_t send(std::span<const Frame> frames);
+    /// Puts them on the wire from there; returns how many the kernel took. With the interface's own
+    /// hardware address: with another's the bridge would send there what is for that one, and cut
+    /// its link.
+    std::size_t send(std::span<Frame> frames);
 
 private:
     UniqueFd socket_;
+    std::array<std::byte, 6> mac_{};
 };
 
 /// Everything that is not a fresh datagram of a node, made from captured ones: the same once more,
