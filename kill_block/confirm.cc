@@ -111,7 +111,8 @@ Verdict judge(const Evidence& e, Instant now) {
         }
         verdict.look_again = std::min(verdict.look_again, s.earliest_end);
     }
-    const WindowSearch s = search_window(e, kNever, stretched(e.disktimeout + e.reboottime), now);
+    const Instant a_min = mutated(Mutation::kE3BeforeBirth) ? kNever : e.known_since;
+    const WindowSearch s = search_window(e, a_min, stretched(e.disktimeout + e.reboottime), now);
     if (s.holds) {
         return confirmed(ConfirmRule::kE3Long);
     }

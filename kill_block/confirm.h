@@ -46,9 +46,12 @@ struct Evidence {
     bool ended = false;                 ///< E1: LEFT or FENCED of exactly this instance.
     bool replaced = false;              ///< E2.
     Instant resetting_at = kNever;      ///< E5: RESETTING of exactly this instance first seen.
-    Instant echoed_receipt = kNever;    ///< Receipt of its newest heartbeat ever echoed.
-    Instant heard_at = kNever;          ///< Receipt of its newest heartbeat; no rule uses it.
-    std::vector<Witness> witnesses;     ///< For E3 short.
+    /// Since when the judge knows that it was born. Files that stood still before say nothing of
+    /// it.
+    Instant known_since = kNever;
+    Instant echoed_receipt = kNever;  ///< Receipt of its newest heartbeat ever echoed.
+    Instant heard_at = kNever;        ///< Receipt of its newest heartbeat; no rule uses it.
+    std::vector<Witness> witnesses;   ///< For E3 short.
     /// Since when the judge's quorum is `quorum`. Of a file that had not counted before, older
     /// reads say nothing: the victim did not need it yet. A read begun since then shows the H that
     /// the victim has published there before the set could count alone (PROTOCOL 7, Voting files).

@@ -82,6 +82,7 @@ enum class Mutation : std::uint8_t {
     kE3WitnessLeft,           ///< A witness that LEFT counts as gone.
     kE3TwoWitnesses,          ///< One x is listed in what the victim showed, another is gone.
     kE3NotStretched,          ///< Waits by the own clock alone.
+    kE3BeforeBirth,           ///< E3 long: the window may begin before the victim was born.
     kE3NoDropAlternative,     ///< A victim that keeps writing is waited for.
     kE5AtOnce,                ///< RESETTING counts without reboottime.
     kE6AnyRead,               ///< Reads older than the record on that file count.

@@ -312,15 +312,16 @@ private:
     std::uint32_t weight_ = 1;
 
     // ---- records
-    NodeSet listed_ever_;            ///< Every slot with a unique in known_.
-    Record known_;                   ///< The newest record known; decided.
-    Instant adopted_at_ = kNever;    ///< When known_ was adopted, if it lists self.
-    Record published_;               ///< What own H carries; lags known_ until guardians hold E.
-    std::uint64_t gate_serial_ = 0;  ///< Lease serial to be acknowledged first; zero: none.
-    Record standing_;                ///< Newest record that stands in own H on a majority.
-    bool stands_ = false;            ///< Own H stands on a majority at all.
-    Incarnation complete_;           ///< Newest complete record known.
-    bool complete_listed_ = false;   ///< A complete record that lists self was seen.
+    NodeSet listed_ever_;               ///< Every slot with a unique in known_.
+    PerNode<Instant> unique_known_at_;  ///< When its unique in known_ was learned.
+    Record known_;                      ///< The newest record known; decided.
+    Instant adopted_at_ = kNever;       ///< When known_ was adopted, if it lists self.
+    Record published_;                  ///< What own H carries; lags known_ until guardians hold E.
+    std::uint64_t gate_serial_ = 0;     ///< Lease serial to be acknowledged first; zero: none.
+    Record standing_;                   ///< Newest record that stands in own H on a majority.
+    bool stands_ = false;               ///< Own H stands on a majority at all.
+    Incarnation complete_;              ///< Newest complete record known.
+    bool complete_listed_ = false;      ///< A complete record that lists self was seen.
     PerNode<Departure> departures_;
     PerNode<std::vector<AdoptedShown>> adopted_shown_;
     PerNode<Incarnation> listed_since_;

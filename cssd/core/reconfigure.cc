@@ -168,14 +168,14 @@ bool Arbiter::Impl::silent(NodeNumber n) const {
     }
     // Unmoved for SIOT, judged by reads of a majority of files begun after that: a node whose own
     // disks hung would otherwise find everybody silent and propose itself alone.
-    const Instant unmoved_until =
-        std::max(disk_.node(n).moved_at, born_at_) + stretched(siot(promised_));
+    const Duration length = stretched(siot(promised_));
+    const Instant unmoved_until = std::max(disk_.node(n).moved_at, born_at_) + length;
     const voting::Quorum quorum(known_);
     if (mutated(Mutation::kSilentWithoutReads)) {
         return now_ >= unmoved_until;
     }
     return now_ >= unmoved_until &&
-           quorum.reached_by(disk_.read_since(quorum.all(), n, unmoved_until));
+           quorum.reached_by(disk_.unmoved(quorum.all(), n, length, unmoved_until));
 }
 
 /// Whether what is known of this member's links was composed by it after `since`.

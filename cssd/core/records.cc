@@ -92,6 +92,9 @@ void Arbiter::Impl::note_departures(const Record& before) {
         if (known_.unique[n] == Unique{}) {
             continue;
         }
+        if (known_.unique[n] != before.unique[n]) {
+            unique_known_at_[n] = now_;
+        }
         disk_.update_replaced(n, voting::Quorum(known_), now_);
         const bool was = before.members.contains(n) && before.unique[n] == known_.unique[n];
         if (known_.members.contains(n)) {
@@ -312,6 +315,8 @@ kill_block::Evidence Arbiter::Impl::evidence_of(Instance victim) const {
     e.victim = victim;
     e.quorum = voting::Quorum(known_);
     e.quorum_since = quorum_since_;
+    const bool listed = known_.unique[n] == victim.unique;
+    e.known_since = listed ? unique_known_at_[n] : now_;
     Parameters promise{};
     bool promised = false;
     for (const FileIndex f : e.quorum.all()) {
@@ -319,6 +324,9 @@ kill_block::Evidence Arbiter::Impl::evidence_of(Instance victim) const {
         kill_block::FileEvidence& file = e.files[f];
         file.shown = s.seen;
         file.unchanged_since = s.first_shown.end;
+        if (!listed && s.seen && s.heartbeat.unique == victim.unique) {
+            e.known_since = std::min(e.known_since, s.first_shown.end);
+        }
         file.unchanged_until =
             mutated(Mutation::kE3CompletionTimes) ? s.last_shown.end : s.last_shown.begin;
         if (s.dropped_unique == victim.unique) {

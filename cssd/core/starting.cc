@@ -22,9 +22,12 @@ void Arbiter::Impl::evaluate_start() {
         start_watch_from_ = now_;
     }
     // The slot must not have moved for two intervals, judged by reads begun after them.
-    const Instant watched = start_watch_from_ + stretched(2 * interval(known_.parameters));
+    const Duration length = stretched(2 * interval(known_.parameters));
+    const Instant watched = start_watch_from_ + length;
+    const Duration still = mutated(Mutation::kStartWhileSlotMoves) ? Duration{} : length;
     const voting::Quorum quorum(known_);
-    if (now_ < watched || !quorum.reached_by(disk_.read_since(quorum.all(), self_.node, watched))) {
+    if (now_ < watched ||
+        !quorum.reached_by(disk_.unmoved(quorum.all(), self_.node, still, watched))) {
         fast_ = now_ >= watched;
         wake(watched);
         return;

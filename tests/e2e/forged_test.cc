@@ -40,6 +40,16 @@ TEST_F(Forged, NothingIsBelieved) {
     for (const unsigned node : lab.everybody()) {
         expect_acts(node, over);
     }
+    // They have come, and each kind was looked at.
+    const std::string trace = lab.trace(1);
+    for (const char* why : {"not from a configured address",
+                            "too short",
+                            "too long",
+                            "not a heartbeat of ours",
+                            "sender number is not that of its address",
+                            "not sealed with this cluster's key"}) {
+        EXPECT_NE(trace.find(why), std::string::npos) << "none was refused as " << why;
+    }
     expect_nobody_evicted(begin);
     EXPECT_FALSE(lab.wait_told(1, told("suspect"), begin, milliseconds{0}));
     EXPECT_FALSE(lab.wait_told(1, told("decided"), begin, milliseconds{0}));

@@ -106,6 +106,7 @@ constexpr std::array<Directed, kMutationMax> kTable{{
      runs::long_misscount,
      Audited::kNo,
      6815},
+    {Mutation::kE3BeforeBirth, "e3-before-birth", "7.6", runs::judge_blind},
     {Mutation::kE3NoDropAlternative, "e3-no-drop-alternative", "7.6", runs::eviction_at_last},
     {Mutation::kE5AtOnce, "e5-at-once", "7.6", runs::evictions},
     {Mutation::kE6AnyRead, "e6-any-read", "7.6", runs::newcomer},

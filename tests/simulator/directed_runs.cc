@@ -353,6 +353,17 @@ void judge_read_hung(Options& o) {
         .node(0.95, Kind::kHangAll, 2, 3)
         .pair(1.0, Kind::kEvict, 0, 2);
 }
+/// The victim begins a life and is dropped while the judge cannot read: all that it read is of
+/// before (found with seed 315196).
+void judge_blind(Options& o) {
+    small(o, 3, 1);
+    o.palette.assign(1, Parameters{Ms{1000}, Ms{2000}, Ms{300}});
+    o.stop_max = 270'000'000;
+    Script script{o};
+    script.node(0, Kind::kCrashHost, 0, 2.6)
+        .path(script.between(2.5, 2.8), Kind::kErrorPath, 2, 0, 4)
+        .node(script.between(3.3, 4.4), Kind::kGuardianLost, 0);
+}
 /// The only witness leaves and goes on echoing the victim, whose disks hang.
 void witness_leaves(Options& o) {
     small(o, 3, 1);

@@ -25,6 +25,7 @@ void hung_joiner(Options& o);
 void isolated_again(Options& o);
 void judge_hung(Options& o);
 void judge_read_hung(Options& o);
+void judge_blind(Options& o);
 void killed_at_ballot(Options& o);
 void killed_at_decision(Options& o);
 void late_writes(Options& o);

@@ -158,11 +158,12 @@ void DiskView::forget(FileIndex file) {
     std::fill(slots_[file].begin(), slots_[file].end(), SlotOnFile{});
 }
 
-FileSet DiskView::read_since(FileSet files, NodeNumber n, Instant since) const {
+FileSet DiskView::unmoved(FileSet files, NodeNumber n, Duration length, Instant since) const {
     FileSet found;
     for (const FileIndex f : files) {
         const SlotOnFile& s = at(f, n);
-        if (s.heartbeat_readable && s.last_shown.begin >= since) {
+        if (s.heartbeat_readable && s.last_shown.begin >= since &&
+            s.last_shown.begin >= s.first_shown.end + length) {
             found.insert(f);
         }
     }

@@ -98,8 +98,13 @@ public:
     /// Highest slot that any read found written.
     [[nodiscard]] unsigned slot_written_max() const { return slot_written_max_; }
 
-    /// Files whose newest valid read of slot `n` began at or after `since` and found it readable.
-    [[nodiscard]] FileSet read_since(FileSet files, NodeNumber n, Instant since) const;
+    /// Files whose newest read of slot `n` began at or after `since`, found it readable, and showed
+    /// what an earlier one had shown that ended so long before it. What a file shows once may be of
+    /// any time.
+    [[nodiscard]] FileSet unmoved(FileSet files,
+                                  NodeNumber n,
+                                  Duration length,
+                                  Instant since) const;
 
 private:
     void observe_node(NodeNumber n, const Heartbeat& h, bool seen_here_before, Instant now);

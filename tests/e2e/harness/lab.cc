@@ -96,6 +96,11 @@ std::string Lab::alert_log(unsigned node) const {
     return {std::istreambuf_iterator<char>{file}, {}};
 }
 
+std::string Lab::trace(unsigned node) const {
+    std::ifstream file{node_dir(node) + "/log/cssd.trc"};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
 std::vector<std::string> Lab::first_set(unsigned node) const {
     std::vector<std::string> paths = disks_.paths(node);
     paths.resize(options_.files);

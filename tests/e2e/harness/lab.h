@@ -52,6 +52,7 @@ public:
     [[nodiscard]] const std::string& directory() const { return directory_; }
     [[nodiscard]] std::string run_dir(unsigned node) const { return node_dir(node) + "/run"; }
     [[nodiscard]] std::string alert_log(unsigned node) const;
+    [[nodiscard]] std::string trace(unsigned node) const;
     /// The node's paths to the voting files of the first set.
     [[nodiscard]] std::vector<std::string> first_set(unsigned node) const;
     /// The node's own nodes file has the nodes 1 to `listed`. At first it has all.
