@@ -89,6 +89,10 @@ Wire::Wire(int network_namespace) {
         address.sll_ifindex = static_cast<int>(::if_nametoindex("eth0"));
         void* const any = &address;
         CSS_CHECK(::bind(fd, static_cast<sockaddr*>(any), sizeof address) == 0);
+        ifreq request{};
+        std::snprintf(&request.ifr_name[0], sizeof request.ifr_name, "eth0");
+        CSS_CHECK(::ioctl(fd, SIOCGIFHWADDR, &request) == 0);
+        std::memcpy(mac_.data(), &request.ifr_hwaddr.sa_data[0], mac_.size());
     }}
         .join();
     CSS_CHECK(fd >= 0);
