@@ -219,4 +219,30 @@ Status create_key_file(const std::string& path) {
     return Done{};
 }
 
+std::uint64_t fingerprint(const Key& key) {
+    std::array<unsigned char, crypto_generichash_BYTES_MIN> hash{};
+    CSS_CHECK(sodium_init() >= 0);
+    CSS_CHECK(crypto_generichash(hash.data(),
+                                 hash.size(),
+                                 reinterpret_cast<const unsigned char*>(key.bytes().data()),
+                                 kKeySize,
+                                 nullptr,
+                                 0) == 0);
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < sizeof value; ++i) {
+        value = value << 8U | hash.at(i);
+    }
+    return value;
+}
+
+Status replace_key_file(const std::string& from, const std::string& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+        return failed("cannot put key file " + from + " in the place of " + to, errno);
+    }
+    if (const int error = sync_directory_of(to); error != 0) {
+        return failed("cannot keep key file " + to, error);
+    }
+    return Done{};
+}
+
 }  // namespace css::netbeat

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
+#include <utility>
 
 #include <sodium.h>
 
@@ -124,10 +126,50 @@ NodeNumber sender_named(std::span<const std::byte> datagram) {
     return number == 0 || number > kNodesMax ? NodeNumber{} : NodeNumber{number};
 }
 
-Sealer::Sealer(const ClusterGuid& cluster, const Key& key, const std::optional<Key>& other)
-    : cluster_(cluster), key_(key), other_(other) {
+Sealer::Sealer(const ClusterGuid& cluster, const Key& key)
+    : cluster_(cluster), keys_{.sealing = key, .other = {}} {
     CSS_CHECK(sodium_init() >= 0);
     cluster_tag_ = tag_of(cluster);
+}
+
+Sealer::Keys Sealer::keys() const {
+    const std::lock_guard lock{mutex_};
+    return keys_;
+}
+
+std::uint64_t Sealer::moves() const {
+    const std::lock_guard lock{mutex_};
+    return keys_.moves;
+}
+
+void Sealer::hold(const Key& next) {
+    const std::lock_guard lock{mutex_};
+    if (next == keys_.sealing) {
+        return;
+    }
+    keys_.other = next;
+    keys_.other_is_next = true;
+}
+
+void Sealer::move() {
+    move_to_next();
+}
+
+void Sealer::move_to_next() const {
+    const std::lock_guard lock{mutex_};
+    if (!keys_.other_is_next) {
+        return;
+    }
+    std::swap(keys_.sealing, *keys_.other);
+    keys_.other_is_next = false;
+    ++keys_.moves;
+}
+
+void Sealer::drop_former() {
+    const std::lock_guard lock{mutex_};
+    if (!keys_.other_is_next) {
+        keys_.other.reset();
+    }
 }
 
 std::size_t Sealer::seal_bytes(const Envelope& envelope,
@@ -136,6 +178,7 @@ std::size_t Sealer::seal_bytes(const Envelope& envelope,
     CSS_CHECK(out.size() >= kSealOverhead + plain.size());
     std::copy(envelope.prefix.begin(), envelope.prefix.end(), out.begin());
     std::byte* nonce = out.data() + kPrefixSize;
+    const Keys keys = this->keys();
     // 24 random bytes never repeat in practice, over restarts and nodes too: no counter to keep.
     randombytes_buf(nonce, kNonceSize);
     const int done = crypto_aead_xchacha20poly1305_ietf_encrypt(raw(nonce + kNonceSize),
@@ -146,7 +189,7 @@ std::size_t Sealer::seal_bytes(const Envelope& envelope,
                                                                 envelope.additional.size(),
                                                                 nullptr,
                                                                 raw(nonce),
-                                                                raw(key_.bytes().data()));
+                                                                raw(keys.sealing.bytes().data()));
     CSS_CHECK(done == 0);
     return kSealOverhead + plain.size();
 }
@@ -154,8 +197,17 @@ std::size_t Sealer::seal_bytes(const Envelope& envelope,
 bool Sealer::open_bytes(const Envelope& envelope,
                         std::span<const std::byte> datagram,
                         std::byte* plain) const {
-    return open_with(key_, envelope.additional, datagram, plain) ||
-           (other_ && open_with(*other_, envelope.additional, datagram, plain));
+    const Keys keys = this->keys();
+    if (open_with(keys.sealing, envelope.additional, datagram, plain)) {
+        return true;
+    }
+    if (!keys.other || !open_with(*keys.other, envelope.additional, datagram, plain)) {
+        return false;
+    }
+    if (keys.other_is_next) {
+        move_to_next();
+    }
+    return true;
 }
 
 std::size_t Sealer::seal(const Heartbeat& heartbeat, std::span<std::byte> out) const {

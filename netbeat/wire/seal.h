@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "cssd/base/priority_mutex.h"
 #include "cssd/base/types.h"
 #include "netbeat/wire/codec.h"
 #include "netbeat/wire/heartbeat.h"
@@ -57,12 +58,23 @@ enum class DatagramKind : std::uint8_t { kHeartbeat, kMessage };
 /// shared key. Bound in as additional data: magic (the kind), version, sender number, cluster GUID.
 /// So a datagram counts only in its cluster and for its sender; that it is not an old one is for
 /// the core to see, by (u, seq). One key for the whole cluster: a node that has it can speak for
-/// any other. Never changes after construction: any thread may use it, several at once.
+/// any other. Any thread may use it, several at once.
 class Sealer {
 public:
-    /// Seals with `key`; opens with it and, while the cluster moves from one key to the next, with
-    /// `other` as well.
-    Sealer(const ClusterGuid& cluster, const Key& key, const std::optional<Key>& other = {});
+    /// Seals with `key` and opens with it.
+    Sealer(const ClusterGuid& cluster, const Key& key);
+
+    // From one key to the next (`crsctl replace css key`): all hold the next one, then somebody
+    // moves to it, and the others with the first datagram of theirs. In between both open.
+
+    /// Opens with this key, too, and seals with it as soon as somebody else has, or at move().
+    void hold(const Key& next);
+    /// Seals with the key that was held, if there is one.
+    void move();
+    /// The key that was moved from opens no more.
+    void drop_former();
+    /// How often it has moved.
+    [[nodiscard]] std::uint64_t moves() const;
 
     /// Writes the datagram to the front of `out` (at least kDatagramSizeMax bytes), returns its
     /// size. Aborts on a heartbeat that breaks a rule of the format, as encode() does.
@@ -98,10 +110,19 @@ private:
                                   std::span<const std::byte> datagram,
                                   std::byte* plain) const;
 
-    ClusterGuid cluster_;
+    struct Keys {
+        Key sealing;
+        std::optional<Key> other;
+        bool other_is_next = false;  ///< Else it is the former one.
+        std::uint64_t moves = 0;
+    };
+    [[nodiscard]] Keys keys() const;
+    void move_to_next() const;
+
+    const ClusterGuid cluster_;
     std::uint64_t cluster_tag_ = 0;
-    Key key_;
-    std::optional<Key> other_;
+    mutable PriorityMutex mutex_;  ///< Guards the keys; held for no more than a copy.
+    mutable Keys keys_;            ///< Opening a datagram may move it.
 };
 
 }  // namespace css::netbeat

@@ -1,5 +1,6 @@
-#include "cssd/runtime/nodes_reload.h"
+#include "cssd/runtime/agreement.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -11,8 +12,8 @@
 namespace css::runtime {
 namespace {
 
-using What = NodesMessage::What;
-using Verdict = NodesMessage::Verdict;
+using What = AgreementMessage::What;
+using Verdict = AgreementMessage::Verdict;
 
 /// Between two times that the same is said to who has not answered.
 constexpr Duration kSayAgain = std::chrono::milliseconds{300};
@@ -30,33 +31,46 @@ std::uint64_t random_id() {
     return id;
 }
 
-NodesMessage answer_to(const NodesMessage& message, What what) {
-    NodesMessage answer;
+AgreementMessage answer_to(const AgreementMessage& message, What what) {
+    AgreementMessage answer;
+    answer.topic = message.topic;
     answer.what = what;
     answer.id = message.id;
     answer.fingerprint = message.fingerprint;
     return answer;
 }
 
+/// The first line in which the copies differ, from 1; 0: in none that they know.
+unsigned first_difference(const std::vector<std::uint32_t>& a,
+                          const std::vector<std::uint32_t>& b) {
+    const std::size_t lines = std::max(a.size(), b.size());
+    for (std::size_t i = 0; i < lines; ++i) {
+        if (i >= a.size() || i >= b.size() || a[i] != b[i]) {
+            return static_cast<unsigned>(i) + 1;
+        }
+    }
+    return 0;
+}
+
 }  // namespace
 
-struct NodesReload::Round {
+struct FileAgreement::Round {
     ControlBackend::Answered done;
     std::uint64_t id = 0;
-    netbeat::NodesFile file;
-    bool taking = false;  ///< All have the same file: they are told to take it in.
+    Copy copy;
+    bool taking = false;  ///< All have the same: they are told to take it in.
     NodeSet waits_for;
     Instant said_at = kNever;
     Instant deadline;
 };
 
-NodesReload::NodesReload(Parts parts) : parts_(std::move(parts)) {}
+FileAgreement::FileAgreement(Parts parts) : parts_(std::move(parts)) {}
 
-NodesReload::~NodesReload() {
+FileAgreement::~FileAgreement() {
     stop();
 }
 
-void NodesReload::stop() {
+void FileAgreement::stop() {
     {
         const std::lock_guard lock{mutex_};
         stopping_ = true;
@@ -65,23 +79,23 @@ void NodesReload::stop() {
     thread_.join();
 }
 
-Status NodesReload::start() {
-    return thread_.start("nodes", [this] { run(); });
+Status FileAgreement::start() {
+    return thread_.start(parts_.thread.c_str(), [this] { run(); });
 }
 
-void NodesReload::reload(ControlBackend::Answered done) {
+void FileAgreement::begin(ControlBackend::Answered done) {
     if (!put(Wanted{done})) {
         done(refusal(std::string{kStopped}));
     }
 }
 
-void NodesReload::received(NodeNumber from, std::span<const std::byte> bytes) {
-    if (const std::optional<NodesMessage> message = decode_nodes_message(bytes)) {
+void FileAgreement::received(NodeNumber from, std::span<const std::byte> bytes) {
+    if (const std::optional<AgreementMessage> message = decode_agreement(bytes)) {
         static_cast<void>(put(Received{from, *message}));
     }
 }
 
-bool NodesReload::put(Item item) {
+bool FileAgreement::put(Item item) {
     {
         const std::lock_guard lock{mutex_};
         const bool full = items_.size() >= kItemsMax && std::holds_alternative<Received>(item);
@@ -94,7 +108,7 @@ bool NodesReload::put(Item item) {
     return true;
 }
 
-void NodesReload::run() {
+void FileAgreement::run() {
     std::unique_lock lock{mutex_};
     const auto awaited = [this] { return stopping_ || !items_.empty(); };
     while (!stopping_) {
@@ -109,7 +123,7 @@ void NodesReload::run() {
             if (const auto* received = std::get_if<Received>(&item)) {
                 on(received->from, received->message);
             } else {
-                begin(std::get<Wanted>(item));
+                begin_round(std::get<Wanted>(item));
             }
         }
         if (round_) {
@@ -124,7 +138,7 @@ void NodesReload::run() {
 
 // ------------------------------------------------------------------------------- the node asked
 
-void NodesReload::begin(const Wanted& wanted) {
+void FileAgreement::begin_round(const Wanted& wanted) {
     if (round_) {
         wanted.done(outcome(core::RequestResult::kBusy));
         return;
@@ -136,37 +150,31 @@ void NodesReload::begin(const Wanted& wanted) {
         refuse("This node is not an active member of the cluster.");
         return;
     }
-    Result<netbeat::NodesFile> file = netbeat::load_nodes_file(parts_.path);
-    if (!file) {
-        refuse(file.error().message);
+    Result<Copy> copy = parts_.read();
+    if (!copy) {
+        refuse(copy.error().message);
         return;
     }
-    for (const NodeNumber n : members) {
-        if (!file->configured().contains(n)) {
-            refuse("Node " + parts_.name(n) + " is a member of the cluster and not in " +
-                   parts_.path + " any more: stop it first.");
-            return;
-        }
-    }
-    if (const Status usable = parts_.check(*file); !usable) {
-        refuse(usable.error().message);
+    if (const Status ready = copy->prepare(); !ready) {
+        refuse(ready.error().message);
         return;
     }
     round_->id = random_id();
-    round_->file = std::move(*file);
+    round_->copy = std::move(*copy);
     round_->waits_for = members - NodeSet::of(parts_.self);
     round_->deadline = boot_now() + kPatience;
     go_on();
 }
 
 /// To everybody who has not answered.
-void NodesReload::say() {
-    NodesMessage message;
+void FileAgreement::say() {
+    AgreementMessage message;
+    message.topic = parts_.topic;
     message.id = round_->id;
-    message.fingerprint = round_->file.fingerprint();
+    message.fingerprint = round_->copy.fingerprint;
     message.what = round_->taking ? What::kTake : What::kAsk;
     if (!round_->taking) {
-        message.lines = line_hashes(round_->file);
+        message.lines = round_->copy.lines;
     }
     for (const NodeNumber n : round_->waits_for) {
         parts_.send(n, encode(message));
@@ -174,7 +182,7 @@ void NodesReload::say() {
     round_->said_at = boot_now();
 }
 
-void NodesReload::go_on() {
+void FileAgreement::go_on() {
     if (!round_->waits_for.empty()) {
         if (round_->said_at == kNever) {
             say();
@@ -183,10 +191,10 @@ void NodesReload::go_on() {
     }
     if (round_->taking) {
         const auto done = std::exchange(round_, nullptr)->done;
-        done({{"ok", true}, {"nodes", parts_.current().configured().count()}});
+        done(parts_.done());
         return;
     }
-    if (const Status taken = parts_.take(round_->file); !taken) {
+    if (const Status taken = round_->copy.take(); !taken) {
         refuse(taken.error().message);
         return;
     }
@@ -197,9 +205,9 @@ void NodesReload::go_on() {
     go_on();
 }
 
-void NodesReload::look_at_time() {
+void FileAgreement::look_at_time() {
     const Instant now = boot_now();
-    // Who is no member any more reads the file when it starts again.
+    // Who is no member any more reads its copy when it starts again.
     round_->waits_for = round_->waits_for & parts_.members();
     if (round_->waits_for.empty()) {
         go_on();
@@ -211,19 +219,19 @@ void NodesReload::look_at_time() {
         }
         return;
     }
-    const std::string who = "Node " + parts_.name(round_->waits_for.lowest()) + " does not answer";
-    refuse(round_->taking ? who + ": it may have the former nodes file still; try again."
+    const std::string who = "Node " + parts_.node_name(round_->waits_for.lowest()) + " does not answer";
+    refuse(round_->taking ? who + ": it may have the former " + parts_.name + " still; try again."
                           : who + ". Nothing was changed.");
 }
 
-void NodesReload::refuse(const std::string& why) {
+void FileAgreement::refuse(const std::string& why) {
     const auto done = std::exchange(round_, nullptr)->done;
     done(refusal(why));
 }
 
 // ------------------------------------------------------------------------------------ every node
 
-void NodesReload::on(NodeNumber from, const NodesMessage& message) {
+void FileAgreement::on(NodeNumber from, const AgreementMessage& message) {
     switch (message.what) {
         case What::kAsk: answer_ask(from, message); return;
         case What::kTake: answer_take(from, message); return;
@@ -236,48 +244,53 @@ void NodesReload::on(NodeNumber from, const NodesMessage& message) {
     if (!awaited) {
         return;
     }
-    const std::string who = "node " + parts_.name(from);
+    const std::string who = "node " + parts_.node_name(from);
     switch (message.verdict) {
         case Verdict::kSame:
             round_->waits_for.erase(from);
             go_on();
             return;
         case Verdict::kDiffers:
-            refuse("The nodes files differ: line " + std::to_string(message.line) + " is '" +
-                   line_text(round_->file, message.line) + "' here and '" + message.text + "' on " +
-                   who + ". Nothing was changed.");
+            if (message.line == 0) {
+                refuse(who + " has another " + parts_.name + ". Nothing was changed.");
+                return;
+            }
+            refuse("The " + parts_.name + "s differ: line " + std::to_string(message.line) +
+                   " is '" + round_->copy.line_text(message.line) + "' here and '" + message.text +
+                   "' on " + who + ". Nothing was changed.");
             return;
         case Verdict::kRefused: refuse(who + ": " + message.text); return;
     }
 }
 
-void NodesReload::answer_ask(NodeNumber from, const NodesMessage& message) {
-    NodesMessage answer = answer_to(message, What::kAnswer);
-    const Result<netbeat::NodesFile> file = netbeat::load_nodes_file(parts_.path);
-    if (!file) {
+void FileAgreement::answer_ask(NodeNumber from, const AgreementMessage& message) {
+    AgreementMessage answer = answer_to(message, What::kAnswer);
+    const Result<Copy> copy = parts_.read();
+    if (!copy) {
         answer.verdict = Verdict::kRefused;
-        answer.text = file.error().message;
-    } else if (file->fingerprint() != message.fingerprint) {
+        answer.text = copy.error().message;
+    } else if (copy->fingerprint != message.fingerprint) {
         answer.verdict = Verdict::kDiffers;
-        answer.line = first_difference(line_hashes(*file), message.lines);
-        answer.text = line_text(*file, answer.line);
-    } else if (const Status usable = parts_.check(*file); !usable) {
+        answer.line = first_difference(copy->lines, message.lines);
+        answer.text = answer.line == 0 ? "" : copy->line_text(answer.line);
+    } else if (const Status ready = copy->prepare(); !ready) {
         answer.verdict = Verdict::kRefused;
-        answer.text = usable.error().message;
+        answer.text = ready.error().message;
     }
     parts_.send(from, encode(answer));
 }
 
-void NodesReload::answer_take(NodeNumber from, const NodesMessage& message) {
-    NodesMessage answer = answer_to(message, What::kTaken);
-    const Result<netbeat::NodesFile> file = netbeat::load_nodes_file(parts_.path);
+void FileAgreement::answer_take(NodeNumber from, const AgreementMessage& message) {
+    AgreementMessage answer = answer_to(message, What::kTaken);
+    const Result<Copy> copy = parts_.read();
     Status taken = Done{};
-    if (!file) {
-        taken = file.error();
-    } else if (file->fingerprint() != message.fingerprint) {
-        taken = Error{ErrorCode::kConflict, 0, parts_.path + " was changed meanwhile; try again"};
+    if (!copy) {
+        taken = copy.error();
+    } else if (copy->fingerprint != message.fingerprint) {
+        taken = Error{
+            ErrorCode::kConflict, 0, "the " + parts_.name + " was changed meanwhile; try again"};
     } else {
-        taken = parts_.take(*file);
+        taken = copy->take();
     }
     if (!taken) {
         answer.verdict = Verdict::kRefused;
