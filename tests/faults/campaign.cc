@@ -212,8 +212,10 @@ void Campaign::judge_usage() {
     for (const unsigned node : lab_.everybody()) {
         const Usage now = usage_of(lab_.daemon(node).pid());
         Usage& first = usage_[node];
-        if (first.pid != now.pid) {
+        if (first.pid != now.pid || !first.settled) {
+            const bool settled = first.pid == now.pid;
             first = now;
+            first.settled = settled;
             continue;
         }
         const std::string who = e2e::node_name(node) + "'s daemon ";

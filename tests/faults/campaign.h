@@ -25,6 +25,7 @@ struct Usage {
     std::size_t descriptors = 0;
     std::size_t threads = 0;
     std::size_t resident_kib = 0;
+    bool settled = false;  ///< It has been through an episode: what it grows by from now on counts.
 };
 
 /// From one time when all nodes act to the next.
@@ -58,7 +59,7 @@ private:
     unsigned episodes_ = 0;
     unsigned faults_ = 0;
     std::map<std::string, unsigned> by_kind_;
-    std::map<unsigned, Usage> usage_;  ///< By node: at the beginning of the daemon's life.
+    std::map<unsigned, Usage> usage_;  ///< By node: early in the daemon's life.
     std::size_t growth_kib_ = 0;       ///< The most of any life.
     unsigned departures_ = 0;
     std::vector<double> recoveries_;  ///< Milliseconds, sorted at the end.
