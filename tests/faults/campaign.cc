@@ -109,18 +109,30 @@ void Campaign::episode() {
     }
 }
 
-/// One after the other begins; the last to end ends them all.
+/// One after the other begins, first those that take their time over it, so that none lasts longer
+/// than it says.
 void Campaign::strike(Episode& now) {
-    std::vector<std::pair<Nanos, const Fault*>> ends;
+    std::ranges::stable_partition(now.faults, &Fault::waits);
+    std::multimap<Nanos, const Fault*> ends;
+    const auto end_until = [&](Nanos until) {
+        while (!ends.empty() && ends.begin()->first <= until) {
+            const auto [when, fault] = *ends.begin();
+            lab_.watch_for(milliseconds{std::max<Nanos>(0, when - boottime_now()) / 1'000'000});
+            fault->end(lab_);
+            ends.erase(ends.begin());
+        }
+        lab_.watch_for(milliseconds{std::max<Nanos>(0, until - boottime_now()) / 1'000'000});
+    };
     for (const Fault& fault : now.faults) {
         fault.begin(lab_);
-        ends.emplace_back(boottime_now() + nanos(fault.length), &fault);
-        lab_.watch_for(milliseconds{chance_.between(0, 300)});
+        ends.emplace(boottime_now() + nanos(fault.length), &fault);
+        end_until(boottime_now() + nanos(milliseconds{chance_.between(0, 300)}));
     }
-    std::ranges::sort(ends, {}, &std::pair<Nanos, const Fault*>::first);
-    for (const auto& [when, fault] : ends) {
-        lab_.watch_for(milliseconds{std::max<Nanos>(0, when - boottime_now()) / 1'000'000});
-        fault->end(lab_);
+    if (!ends.empty()) {
+        end_until(ends.rbegin()->first);
+    }
+    for (const Fault& fault : now.faults) {
+        fault.wait();
     }
     // What follows from it may take until the longest time-out has passed.
     if (chance_.percent(50)) {

@@ -72,7 +72,8 @@ Fault restart_at_once(const Draw& d) {
                     lab.daemon(n).kill();
                     (void)lab.start(n);  // One that ends again is started again after the episode.
                 },
-            .may_go = {n}};
+            .may_go = {n},
+            .waits = true};
 }
 
 Fault kill_guardian(const Draw& d) {
@@ -258,6 +259,7 @@ Fault flap(const Draw& d) {
                 },
             .may_go = {a, b},
             .go_most = 1,
+            .waits = true,
             .shared = true};
 }
 
@@ -354,41 +356,42 @@ Fault most_files(const Draw& d) {
 
 // ---------------------------------------------------------------------------------- commands
 
+/// A command that is given and, at the end, waited for.
+Fault command(
+    std::string_view kind, std::string words, unsigned node, e2e::Words given, Members may_go) {
+    const auto running = std::make_shared<e2e::Child>();
+    return {.kind = kind,
+            .words = std::move(words),
+            .begin = [running, node, given = std::move(given)](
+                         Lab& lab) { *running = lab.begin_crsctl(node, given); },
+            .wait = [running] { (void)running->wait(std::chrono::seconds{10}); },
+            .may_go = std::move(may_go)};
+}
+
 Fault parameters(const Draw& d) {
     const unsigned n = d.node();
     const auto base = d.lab.options().misscount;
     const std::string wanted =
         std::to_string((base * d.chance.between(10, 15) / 10).count()) + "ms";
-    return {.kind = "parameters",
-            .words = "misscount " + wanted + " by " + node_name(n),
-            .begin =
-                [n, wanted](Lab& lab) {
-                    (void)lab.crsctl(n, {"set", "css", "misscount", wanted}, milliseconds{5000});
-                },
-            .may_go = {}};
+    return command("parameters",
+                   "misscount " + wanted + " by " + node_name(n),
+                   n,
+                   {"set", "css", "misscount", wanted},
+                   {});
 }
 
 Fault evict(const Draw& d) {
     const auto [by, victim] = d.pair();
-    return {.kind = "evict",
-            .words = node_name(victim) + " by " + node_name(by),
-            .begin =
-                [by = by, victim = victim](Lab& lab) {
-                    (void)lab.crsctl(
-                        by, {"evict", "css", "node", node_name(victim)}, milliseconds{10'000});
-                },
-            .may_go = {victim}};
+    return command("evict",
+                   node_name(victim) + " by " + node_name(by),
+                   by,
+                   {"evict", "css", "node", node_name(victim)},
+                   {victim});
 }
 
 Fault leave(const Draw& d) {
     const unsigned n = d.node();
-    return {.kind = "leave",
-            .words = node_name(n),
-            .begin =
-                [n](Lab& lab) {
-                    (void)lab.crsctl(n, {"stop", "css"}, milliseconds{10'000});
-                },
-            .may_go = {n}};
+    return command("leave", node_name(n), n, {"stop", "css"}, {n});
 }
 
 struct Row {

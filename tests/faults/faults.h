@@ -41,12 +41,14 @@ struct Fault {
     milliseconds length{0};
     std::function<void(Lab&)> begin;
     std::function<void(Lab&)> end = [](Lab&) {};
+    std::function<void()> wait = [] {};  ///< When all have ended: for what was only begun.
     /// Who may be dropped because of it, if it is the only one.
     Members may_go;
     /// Of those, so many at most.
     unsigned go_most = 64;
     /// Exactly these stay, if it is the only one; empty: whoever may not go.
     Members survivors = {};
+    bool waits = false;   ///< begin() takes its time: those of other faults come after it.
     bool shared = false;  ///< Not of one node alone: beside another fault, anybody may go.
 };
 

@@ -247,6 +247,11 @@ Finished Lab::crsctl(unsigned node, Words words, milliseconds patience) {
     return run(words, network_.namespace_of(node), patience);
 }
 
+Child Lab::begin_crsctl(unsigned node, Words words) const {
+    words.insert(words.begin(), {CSS_E2E_CRSCTL, "--run-dir", run_dir(node)});
+    return Child{words, {.network_namespace = network_.namespace_of(node)}};
+}
+
 Finished Lab::olsnodes(unsigned node, Words words) {
     words.insert(words.begin(), {CSS_E2E_OLSNODES, "--run-dir", run_dir(node)});
     return run(words, network_.namespace_of(node));

@@ -86,6 +86,8 @@ public:
     [[nodiscard]] std::vector<pid_t> processes(unsigned node) const;
 
     Finished crsctl(unsigned node, Words words, milliseconds patience = std::chrono::seconds{60});
+    /// The same, without waiting for it.
+    [[nodiscard]] Child begin_crsctl(unsigned node, Words words) const;
     Finished olsnodes(unsigned node, Words words = {});
 
     /// The first matching event told by this node at or after `since`, if it comes in time.
