@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "tests/e2e/cluster_test.h"
 #include "tests/e2e/harness/wire.h"
 
@@ -28,14 +26,7 @@ TEST_F(Forged, NothingIsBelieved) {
     const Nanos begin = boottime_now();
     Forgery forgery{std::move(captured), 1};
     Wire attacker{lab.network().namespace_of(2)};
-    std::vector<Frame> batch(200);
-    std::size_t sent = 0;
-    while (sent < 60'000) {
-        std::ranges::generate(batch, [&forgery] { return forgery.next(); });
-        sent += attacker.send(batch);
-        const Nanos due = begin + static_cast<Nanos>(sent) * 50'000;
-        lab.watch_for(milliseconds{std::max<Nanos>(0, due - boottime_now()) / 1'000'000});
-    }
+    flood(lab, forgery, attacker, 60'000, 20'000);
     const Nanos over = boottime_now();
     for (const unsigned node : lab.everybody()) {
         expect_acts(node, over);

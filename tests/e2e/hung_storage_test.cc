@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 
 #include "tests/e2e/cluster_test.h"
@@ -15,10 +14,8 @@ struct Hung {
 /// Threads of the process that wait for the kernel and cannot be ended.
 unsigned stuck_threads(pid_t pid) {
     unsigned stuck = 0;
-    std::error_code gone;
-    const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-    for (const auto& entry : std::filesystem::directory_iterator{tasks, gone}) {
-        std::ifstream file{entry.path() / "stat"};
+    for (const auto& thread : threads_of(pid)) {
+        std::ifstream file{thread / "stat"};
         std::string text;
         std::getline(file, text);
         const auto name_end = text.rfind(')');

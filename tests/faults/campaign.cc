@@ -4,7 +4,6 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 
 namespace css::faults {
@@ -33,21 +32,13 @@ e2e::LabOptions lab_options(const CampaignOptions& o) {
 
 Usage usage_of(pid_t pid) {
     namespace fs = std::filesystem;
-    const fs::path process = "/proc/" + std::to_string(pid);
     std::error_code gone;
-    const auto count = [&gone](const fs::path& folder) {
-        return static_cast<std::size_t>(
-            std::distance(fs::directory_iterator{folder, gone}, fs::directory_iterator{}));
-    };
-    Usage usage{
-        .pid = pid, .descriptors = count(process / "fd"), .threads = count(process / "task")};
-    std::ifstream status{process / "status"};
-    for (std::string word; status >> word;) {
-        if (word == "VmRSS:") {
-            status >> usage.resident_kib;
-        }
-    }
-    return usage;
+    const fs::directory_iterator descriptors{"/proc/" + std::to_string(pid) + "/fd", gone};
+    return {.pid = pid,
+            .descriptors =
+                static_cast<std::size_t>(std::distance(begin(descriptors), end(descriptors))),
+            .threads = e2e::threads_of(pid).size(),
+            .resident_kib = e2e::kibibytes_of(pid, "VmRSS")};
 }
 
 }  // namespace
@@ -91,7 +82,6 @@ void Campaign::episode() {
         now.words += (i == 0 ? "" : "; ") + std::string{fault.kind} + " " + fault.words;
         ++by_kind_[std::string{fault.kind}];
     }
-    faults_ += count;
     std::cout << episodes_ << ": " << now.words << std::flush;
     now.begin = boottime_now();
     strike(now);
@@ -112,7 +102,7 @@ void Campaign::episode() {
 /// One after the other begins, first those that take their time over it, so that none lasts longer
 /// than it says.
 void Campaign::strike(Episode& now) {
-    std::ranges::stable_partition(now.faults, &Fault::waits);
+    std::ranges::stable_partition(now.faults, &Fault::slow_begin);
     std::multimap<Nanos, const Fault*> ends;
     const auto end_until = [&](Nanos until) {
         while (!ends.empty() && ends.begin()->first <= until) {
@@ -213,7 +203,7 @@ void Campaign::judge_departures(const Episode& now) {
     if (alone && gone.size() > now.faults.front().go_most) {
         broken("more nodes were dropped than need be");
     }
-    if (alone && !now.faults.front().survivors.empty() && gone != now.faults.front().may_go) {
+    if (alone && now.faults.front().all_go && gone != now.faults.front().may_go) {
         broken("the wrong part went");
     }
 }
@@ -253,6 +243,10 @@ void Campaign::print_summary(milliseconds took) {
     const auto at = [this](std::size_t percent) {
         return recoveries_.empty() ? 0.0 : recoveries_[(recoveries_.size() - 1) * percent / 100];
     };
+    unsigned faults = 0;
+    for (const auto& [kind, count] : by_kind_) {
+        faults += count;
+    }
     std::printf(
         "\nseed %llu, %u nodes, %u files: %.1f minutes, %u episodes, %u faults, %u nodes "
         "dropped\n",
@@ -261,7 +255,7 @@ void Campaign::print_summary(milliseconds took) {
         options_.files,
         std::chrono::duration<double, std::ratio<60>>{took}.count(),
         episodes_,
-        faults_,
+        faults,
         departures_);
     std::printf(
         "until all act again, ms: median %.0f, 95 %% %.0f, most %.0f\n", at(50), at(95), at(100));

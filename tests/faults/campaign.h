@@ -57,7 +57,6 @@ private:
     Chance chance_;
     Lab lab_;
     unsigned episodes_ = 0;
-    unsigned faults_ = 0;
     std::map<std::string, unsigned> by_kind_;
     std::map<unsigned, Usage> usage_;  ///< By node: early in the daemon's life.
     std::size_t growth_kib_ = 0;       ///< The most of any life.

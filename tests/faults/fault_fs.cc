@@ -87,6 +87,7 @@ private:
     std::optional<std::size_t> find(const char* name, int flags = 0, mode_t mode = 0);
     File& file(fuse_ino_t inode) { return files_.at(inode - 2); }
     bool attributes(fuse_ino_t inode, struct stat& found) const;
+    [[nodiscard]] std::optional<fuse_entry_param> entry(std::optional<std::size_t> place) const;
     void take(Waiting what);
     void carry_out(const Waiting& what);
 
@@ -117,15 +118,18 @@ bool FaultFs::attributes(fuse_ino_t inode, struct stat& found) const {
     return good;
 }
 
+std::optional<fuse_entry_param> FaultFs::entry(std::optional<std::size_t> place) const {
+    fuse_entry_param made{};
+    made.ino = place ? *place + 2 : 0;
+    return place && attributes(made.ino, made.attr) ? std::optional{made} : std::nullopt;
+}
+
 void FaultFs::lookup(fuse_req_t request, const char* name) {
-    const auto place = find(name);
-    fuse_entry_param entry{};
-    entry.ino = place ? *place + 2 : 0;
-    if (!place || !attributes(entry.ino, entry.attr)) {
+    if (const auto found = entry(find(name))) {
+        fuse_reply_entry(request, &*found);
+    } else {
         fuse_reply_err(request, ENOENT);
-        return;
     }
-    fuse_reply_entry(request, &entry);
 }
 
 void FaultFs::get_attributes(fuse_req_t request, fuse_ino_t inode) {
@@ -159,15 +163,13 @@ void FaultFs::open(fuse_req_t request, fuse_ino_t inode, fuse_file_info info) {
 }
 
 void FaultFs::create(fuse_req_t request, const char* name, mode_t mode, fuse_file_info info) {
-    const auto place = find(name, O_CREAT, mode);
-    fuse_entry_param entry{};
-    entry.ino = place ? *place + 2 : 0;
-    if (!place || !attributes(entry.ino, entry.attr)) {
+    const auto made = entry(find(name, O_CREAT, mode));
+    if (!made) {
         fuse_reply_err(request, EIO);
         return;
     }
     info.direct_io = 1;
-    fuse_reply_create(request, &entry, &info);
+    fuse_reply_create(request, &*made, &info);
 }
 
 void FaultFs::read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset) {
@@ -264,9 +266,9 @@ bool FaultFs::command(const std::string& line) {
     }
     files_[*place].fault = static_cast<Fault>(known - kNames.begin());
     files_[*place].amount = amount;
-    for (Waiting& what : waiting_) {
-        if (what.file == *place && files_[*place].fault != Fault::kHang) {
-            what.due = std::min(what.due, Clock::now());
+    if (files_[*place].fault != Fault::kHang) {
+        for (Waiting& what : waiting_) {
+            what.due = what.file == *place ? Clock::time_point::min() : what.due;
         }
     }
     return true;

@@ -34,14 +34,6 @@ std::string for_time(milliseconds time) {
     return " for " + std::to_string(time.count()) + " ms";
 }
 
-std::string list(const Members& members) {
-    std::string text;
-    for (const unsigned member : members) {
-        text += (text.empty() ? "" : " ") + std::to_string(member);
-    }
-    return "{" + text + "}";
-}
-
 // --------------------------------------------------------------------------------- processes
 
 void signal_programs(const Lab& lab, unsigned node, std::string_view prefix, int number) {
@@ -73,7 +65,7 @@ Fault restart_at_once(const Draw& d) {
                     (void)lab.start(n);  // One that ends again is started again after the episode.
                 },
             .may_go = {n},
-            .waits = true};
+            .slow_begin = true};
 }
 
 Fault kill_guardian(const Draw& d) {
@@ -93,16 +85,33 @@ Fault power_off(const Draw& d) {
             .may_go = {n}};
 }
 
-Fault stop_daemon(const Draw& d) {
+/// SIGSTOP, then SIGCONT: for a moment that harms nobody, or for long enough to lose the node.
+Fault stop(const Draw& d,
+           std::string_view briefly,
+           std::string_view for_long,
+           std::function<void(Lab&, unsigned node, int number)> signal) {
     const unsigned n = d.node();
     const bool is_short = d.chance.percent(40);
     const milliseconds time = is_short ? d.time(5, 25) : d.time(50, 300);
-    return {.kind = is_short ? "stop-daemon-briefly" : "stop-daemon",
+    return {.kind = is_short ? briefly : for_long,
             .words = node_name(n) + for_time(time),
             .length = time,
-            .begin = [n](Lab& lab) { lab.daemon(n).signal(SIGSTOP); },
-            .end = [n](Lab& lab) { lab.daemon(n).signal(SIGCONT); },
+            .begin = [n, signal](Lab& lab) { signal(lab, n, SIGSTOP); },
+            .end = [n, signal](Lab& lab) { signal(lab, n, SIGCONT); },
             .may_go = is_short ? Members{} : Members{n}};
+}
+
+Fault stop_daemon(const Draw& d) {
+    return stop(d, "stop-daemon-briefly", "stop-daemon", [](Lab& lab, unsigned n, int number) {
+        lab.daemon(n).signal(number);
+    });
+}
+
+/// Daemon, guardians and clients: what a host that hangs looks like from inside.
+Fault freeze_host(const Draw& d) {
+    return stop(d, "freeze-host-briefly", "freeze-host", [](Lab& lab, unsigned n, int number) {
+        signal_programs(lab, n, "", number);
+    });
 }
 
 Fault stop_guardians(const Draw& d) {
@@ -118,19 +127,6 @@ Fault stop_guardians(const Draw& d) {
                 },
             .end = [n](Lab& lab) { signal_programs(lab, n, kDaemonAndGuardians, SIGCONT); },
             .may_go = {}};
-}
-
-/// Daemon, guardians and clients: what a host that hangs looks like from inside.
-Fault freeze_host(const Draw& d) {
-    const unsigned n = d.node();
-    const bool is_short = d.chance.percent(40);
-    const milliseconds time = is_short ? d.time(5, 25) : d.time(50, 300);
-    return {.kind = is_short ? "freeze-host-briefly" : "freeze-host",
-            .words = node_name(n) + for_time(time),
-            .length = time,
-            .begin = [n](Lab& lab) { signal_programs(lab, n, "", SIGSTOP); },
-            .end = [n](Lab& lab) { signal_programs(lab, n, "", SIGCONT); },
-            .may_go = is_short ? Members{} : Members{n}};
 }
 
 /// Busy processes, two a processor, for a while.
@@ -186,12 +182,12 @@ Fault partition(const Draw& d) {
     const Members leavers{goes.begin(), goes.end()};
     const milliseconds time = d.time(300, 400);
     return {.kind = "partition",
-            .words = list(survivors) + " | " + list(leavers) + for_time(time),
+            .words = e2e::to_text(survivors) + " | " + e2e::to_text(leavers) + for_time(time),
             .length = time,
             .begin = [stays, goes](Lab& lab) { lab.network().part(stays, goes); },
             .end = [](Lab& lab) { lab.network().heal(); },
             .may_go = leavers,
-            .survivors = survivors,
+            .all_go = true,
             .shared = true};
 }
 
@@ -259,7 +255,7 @@ Fault flap(const Draw& d) {
                 },
             .may_go = {a, b},
             .go_most = 1,
-            .waits = true,
+            .slow_begin = true,
             .shared = true};
 }
 
@@ -312,8 +308,8 @@ Fault one_file(const Draw& d) {
     const milliseconds time = d.time(100, 400);
     const Members whom = everywhere ? d.lab.everybody() : Members{node};
     return {.kind = "one-file",
-            .words = words_of(fault) + " file " + std::to_string(file) + " of " + list(whom) +
-                     for_time(time),
+            .words = words_of(fault) + " file " + std::to_string(file) + " of " +
+                     e2e::to_text(whom) + for_time(time),
             .length = time,
             .begin =
                 [file, fault, whom](Lab& lab) {
@@ -394,35 +390,30 @@ Fault leave(const Draw& d) {
     return command("leave", node_name(n), n, {"stop", "css"}, {n});
 }
 
-struct Row {
-    std::string_view kind;
-    Fault (*draw)(const Draw&);
-};
-/// The names that stop_daemon, freeze_host and cut_pair choose between share a row.
-constexpr std::array kRows{Row{"kill-daemon", kill_daemon},
-                           Row{"restart-at-once", restart_at_once},
-                           Row{"kill-guardian", kill_guardian},
-                           Row{"power-off", power_off},
-                           Row{"stop-daemon", stop_daemon},
-                           Row{"stop-guardians-briefly", stop_guardians},
-                           Row{"freeze-host", freeze_host},
-                           Row{"starve", starve},
-                           Row{"step-clock", step_clock},
-                           Row{"partition", partition},
-                           Row{"cut-pair", cut_pair},
-                           Row{"cut-interconnect", cut_interconnect},
-                           Row{"flap", flap},
-                           Row{"loss", lose},
-                           Row{"one-file", one_file},
-                           Row{"most-files", most_files},
-                           Row{"parameters", parameters},
-                           Row{"evict", evict},
-                           Row{"leave", leave}};
+constexpr std::array kDraws{kill_daemon,
+                            restart_at_once,
+                            kill_guardian,
+                            power_off,
+                            stop_daemon,
+                            stop_guardians,
+                            freeze_host,
+                            starve,
+                            step_clock,
+                            partition,
+                            cut_pair,
+                            cut_interconnect,
+                            flap,
+                            lose,
+                            one_file,
+                            most_files,
+                            parameters,
+                            evict,
+                            leave};
 
 }  // namespace
 
 Fault draw_fault(Chance& chance, const Lab& lab) {
-    return chance.one_of(kRows).draw(Draw{chance, lab});
+    return chance.one_of(kDraws)(Draw{chance, lab});
 }
 
 }  // namespace css::faults

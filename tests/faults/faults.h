@@ -46,10 +46,9 @@ struct Fault {
     Members may_go;
     /// Of those, so many at most.
     unsigned go_most = 64;
-    /// Exactly these stay, if it is the only one; empty: whoever may not go.
-    Members survivors = {};
-    bool waits = false;   ///< begin() takes its time: those of other faults come after it.
-    bool shared = false;  ///< Not of one node alone: beside another fault, anybody may go.
+    bool all_go = false;      ///< Exactly those who may, if it is the only one.
+    bool slow_begin = false;  ///< begin() takes its time: those of other faults come after it.
+    bool shared = false;      ///< Not of one node alone: beside another fault, anybody may go.
 };
 
 /// A fault of any kind, of any length and target.

@@ -37,9 +37,8 @@ TEST(Daemon, ThreadsAreVisibleByName) {
     cluster.start(1);
     ASSERT_TRUE(cluster.wait_members(1, {"n1"})) << cluster.alert_log(1);
     Names names;
-    const std::string tasks = "/proc/" + std::to_string(cluster.daemon(1).pid()) + "/task";
-    for (const auto& task : std::filesystem::directory_iterator{tasks}) {
-        std::getline(std::ifstream{task.path() / "comm"}, names.emplace_back());
+    for (const auto& thread : e2e::threads_of(cluster.daemon(1).pid())) {
+        std::getline(std::ifstream{thread / "comm"}, names.emplace_back());
     }
     for (const char* name : {"sending",
                              "dispatch",

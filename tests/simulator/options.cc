@@ -206,7 +206,8 @@ void draw_spare_files(const std::string& faults, Options& options) {
 }
 
 /// One run in four is directed at some rule, which is not broken: what is rare elsewhere is common
-/// there. Two stop rules are rare even so.
+/// there. Two stop rules are rare even so. A kind or two of other faults among them reaches what no
+/// run was directed at.
 void draw_directed(Options& options) {
     Prng prng{options.seed, 13};
     if (!prng.chance(1, 4)) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 
 #include "tests/e2e/bench/table.h"
 #include "tests/e2e/harness/wire.h"
@@ -7,38 +8,18 @@
 namespace css::e2e::bench {
 namespace {
 
-struct Phase {
-    std::size_t sent = 0;
-    double seconds = 0;
-    double cpu_percent = 0;
-};
-
-/// `per_second` zero: as fast as one core makes them.
-Phase flood(Lab& lab, Forgery& forgery, Wire& attacker, std::size_t count, unsigned per_second) {
-    Phase phase;
+/// Prints a line about node 1's daemon while `run`, which returns how many datagrams it sent.
+void measure(Lab& lab, const char* name, const std::function<std::size_t()>& run) {
     const double cpu = cpu_millis(lab.daemon(1).pid());
     const Nanos begin = boottime_now();
-    std::vector<Frame> batch(500);
-    while (phase.sent < count) {
-        std::ranges::generate(batch, [&forgery] { return forgery.next(); });
-        phase.sent += attacker.send(batch);
-        const Nanos due = per_second == 0
-                              ? 0
-                              : begin + static_cast<Nanos>(phase.sent) * 1'000'000'000 / per_second;
-        lab.watch_for(milliseconds{std::max<Nanos>(0, due - boottime_now()) / 1'000'000});
-    }
-    phase.seconds = as_millis(boottime_now() - begin) / 1000;
-    phase.cpu_percent = (cpu_millis(lab.daemon(1).pid()) - cpu) / 10 / phase.seconds;
-    return phase;
-}
-
-void print(const char* name, const Phase& phase) {
+    const std::size_t sent = run();
+    const double seconds = as_millis(boottime_now() - begin) / 1000;
     std::printf("%-24s %10zu %10.1f %12.0f %10.2f\n",
                 name,
-                phase.sent,
-                phase.seconds,
-                static_cast<double>(phase.sent) / std::max(phase.seconds, 1e-9),
-                phase.cpu_percent);
+                sent,
+                seconds,
+                static_cast<double>(sent) / seconds,
+                (cpu_millis(lab.daemon(1).pid()) - cpu) / 10 / seconds);
     std::fflush(stdout);
 }
 
@@ -57,18 +38,19 @@ bool forged(unsigned count) {
     Wire attacker{lab.network().namespace_of(2)};
     std::printf(
         "%-24s %10s %10s %12s %10s\n", "to node 1", "datagrams", "seconds", "a second", "cssd, %");
-    const double cpu = cpu_millis(lab.daemon(1).pid());
     const Nanos begin = boottime_now();
-    lab.watch_for(std::chrono::seconds{10});
-    const double quiet_seconds = as_millis(boottime_now() - begin) / 1000;
-    print("none",
-          {.seconds = quiet_seconds,
-           .cpu_percent = (cpu_millis(lab.daemon(1).pid()) - cpu) / 10 / quiet_seconds});
+    measure(lab, "none", [&lab] {
+        lab.watch_for(std::chrono::seconds{10});
+        return std::size_t{0};
+    });
     constexpr unsigned kRate = 20'000;
-    const Phase steady = flood(lab, forgery, attacker, std::min(count, 10 * kRate), kRate);
-    print("20,000 a second", steady);
-    const Phase fast = flood(lab, forgery, attacker, count - std::min(count, 10 * kRate), 0);
-    print("as fast as can be", fast);
+    const std::size_t paced = std::min(count, 10 * kRate);
+    measure(lab, "20,000 a second", [&] { return flood(lab, forgery, attacker, paced, kRate); });
+    if (count > paced) {
+        measure(lab, "as fast as can be", [&] {
+            return flood(lab, forgery, attacker, count - paced, 0);
+        });
+    }
     lab.watch_for(std::chrono::seconds{6});
     unsigned believed = 0;
     for (const unsigned node : lab.everybody()) {

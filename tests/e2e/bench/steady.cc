@@ -1,8 +1,6 @@
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <map>
-#include <sstream>
 
 #include "tests/e2e/bench/table.h"
 
@@ -18,20 +16,9 @@ struct Usage {
 };
 
 Usage usage_of(pid_t pid) {
-    Usage usage{.cpu_millis = cpu_millis(pid)};
-    std::ifstream file{"/proc/" + std::to_string(pid) + "/status"};
-    for (std::string line; std::getline(file, line);) {
-        std::istringstream words{line};
-        std::string name;
-        double kibibytes = 0;
-        words >> name >> kibibytes;
-        if (name == "VmRSS:") {
-            usage.resident_mib = kibibytes / kMebibyte;
-        } else if (name == "VmLck:") {
-            usage.locked_mib = kibibytes / kMebibyte;
-        }
-    }
-    return usage;
+    return {.cpu_millis = cpu_millis(pid),
+            .resident_mib = static_cast<double>(kibibytes_of(pid, "VmRSS")) / kMebibyte,
+            .locked_mib = static_cast<double>(kibibytes_of(pid, "VmLck")) / kMebibyte};
 }
 
 struct Row {
@@ -71,10 +58,8 @@ std::vector<Row> measure(Lab& lab, milliseconds time) {
 
 double cpu_millis(pid_t pid) {
     double total = 0;
-    std::error_code failed;
-    const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-    for (const auto& entry : std::filesystem::directory_iterator{tasks, failed}) {
-        std::ifstream file{entry.path() / "schedstat"};
+    for (const auto& thread : threads_of(pid)) {
+        std::ifstream file{thread / "schedstat"};
         double nanoseconds = 0;
         file >> nanoseconds;
         total += nanoseconds / 1e6;

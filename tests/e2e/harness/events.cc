@@ -37,6 +37,14 @@ std::string node_name(unsigned node) {
     return std::string{kNodePrefix} + std::to_string(node);
 }
 
+std::string to_text(const Members& members) {
+    std::string text;
+    for (const unsigned member : members) {
+        text += (text.empty() ? "" : " ") + std::to_string(member);
+    }
+    return "{" + text + "}";
+}
+
 unsigned node_number(const std::string& name) {
     unsigned number = 0;
     if (name.starts_with(kNodePrefix)) {

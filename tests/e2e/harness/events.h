@@ -16,6 +16,7 @@ using Members = std::set<unsigned>;
 
 /// Node i is called `node<i>` in every lab.
 std::string node_name(unsigned node);
+std::string to_text(const Members& members);    ///< `{1 3}`
 unsigned node_number(const std::string& name);  ///< 0 when it is no node of a lab.
 
 struct Told {

@@ -30,6 +30,11 @@ bool can_make_namespace() {
     return tried.ok();
 }
 
+std::string contents_of(const std::string& path) {
+    std::ifstream file{path};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
 }  // namespace
 
 std::string missing_here() {
@@ -92,13 +97,11 @@ std::string Lab::client_log(unsigned node) const {
 }
 
 std::string Lab::alert_log(unsigned node) const {
-    std::ifstream file{node_dir(node) + "/log/alert.log"};
-    return {std::istreambuf_iterator<char>{file}, {}};
+    return contents_of(node_dir(node) + "/log/alert.log");
 }
 
 std::string Lab::trace(unsigned node) const {
-    std::ifstream file{node_dir(node) + "/log/cssd.trc"};
-    return {std::istreambuf_iterator<char>{file}, {}};
+    return contents_of(node_dir(node) + "/log/cssd.trc");
 }
 
 std::vector<std::string> Lab::first_set(unsigned node) const {
@@ -242,19 +245,22 @@ std::vector<pid_t> Lab::processes(unsigned node) const {
     return processes_in(network_.namespace_of(node));
 }
 
+Words Lab::tool(const std::string& program, unsigned node, Words words) const {
+    words.insert(words.begin(), {program, "--run-dir", run_dir(node)});
+    return words;
+}
+
 Finished Lab::crsctl(unsigned node, Words words, milliseconds patience) {
-    words.insert(words.begin(), {CSS_E2E_CRSCTL, "--run-dir", run_dir(node)});
-    return run(words, network_.namespace_of(node), patience);
+    return run(tool(CSS_E2E_CRSCTL, node, std::move(words)), network_.namespace_of(node), patience);
 }
 
 Child Lab::begin_crsctl(unsigned node, Words words) const {
-    words.insert(words.begin(), {CSS_E2E_CRSCTL, "--run-dir", run_dir(node)});
-    return Child{words, {.network_namespace = network_.namespace_of(node)}};
+    return Child{tool(CSS_E2E_CRSCTL, node, std::move(words)),
+                 {.network_namespace = network_.namespace_of(node)}};
 }
 
 Finished Lab::olsnodes(unsigned node, Words words) {
-    words.insert(words.begin(), {CSS_E2E_OLSNODES, "--run-dir", run_dir(node)});
-    return run(words, network_.namespace_of(node));
+    return run(tool(CSS_E2E_OLSNODES, node, std::move(words)), network_.namespace_of(node));
 }
 
 bool Lab::wait_until(const std::function<bool()>& holds, milliseconds patience) {

@@ -130,6 +130,8 @@ private:
     void write_configuration();
     void format();
     [[nodiscard]] std::string wall_clock(unsigned node) const;
+    /// A command line of a tool that asks this node's daemon.
+    [[nodiscard]] Words tool(const std::string& program, unsigned node, Words words) const;
 
     LabOptions options_;
     std::string directory_;

@@ -76,18 +76,22 @@ void Network::restore_rules(unsigned node, const std::string& rules) const {
              "*filter\n" + rules + "COMMIT\n");
 }
 
+std::string Network::drop_from(unsigned node, unsigned network) const {
+    return "-A INPUT -s " + address(node, network) + " -j DROP\n";
+}
+
 void Network::deafen(unsigned node, const std::vector<unsigned>& others) {
     std::string rules;
     for (const unsigned other : others) {
         for (unsigned k = 1; k <= networks_; ++k) {
-            rules += "-A INPUT -s " + address(other, k) + " -j DROP\n";
+            rules += drop_from(other, k);
         }
     }
     restore_rules(node, rules);
 }
 
 void Network::deafen_on(unsigned network, unsigned node, unsigned other) {
-    restore_rules(node, "-A INPUT -s " + address(other, network) + " -j DROP\n");
+    restore_rules(node, drop_from(other, network));
 }
 
 void Network::lose(unsigned node, unsigned percent) {

@@ -34,6 +34,7 @@ public:
 
 private:
     void make_node(unsigned node);
+    [[nodiscard]] std::string drop_from(unsigned node, unsigned network) const;
     void restore_rules(unsigned node, const std::string& rules) const;
 
     unsigned nodes_;

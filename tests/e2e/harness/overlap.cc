@@ -7,14 +7,6 @@
 namespace css::e2e {
 namespace {
 
-std::string list(const Members& members) {
-    std::string text;
-    for (const unsigned member : members) {
-        text += (text.empty() ? "" : " ") + std::to_string(member);
-    }
-    return "{" + text + "}";
-}
-
 void check_split_brain(unsigned teller,
                        const Told& complete,
                        const std::map<unsigned, std::vector<Acted>>& acted,
@@ -32,7 +24,7 @@ void check_split_brain(unsigned teller,
                             std::to_string(worst->token) + " " +
                             std::to_string(as_millis(worst->time - complete.time)) +
                             " ms after node " + std::to_string(teller) + " was told that record " +
-                            std::to_string(complete.incarnation) + " " + list(complete.members) +
+                            std::to_string(complete.incarnation) + " " + to_text(complete.members) +
                             " is complete");
         }
     }
@@ -49,8 +41,8 @@ void check_agreement(const std::map<unsigned, std::vector<Told>>& told,
             const auto [first, is_new] = decided.emplace(event.incarnation, event.members);
             if (!is_new && first->second != event.members) {
                 found.push_back("disagreement: record " + std::to_string(event.incarnation) +
-                                " is " + list(first->second) + " and, for node " +
-                                std::to_string(teller) + ", " + list(event.members));
+                                " is " + to_text(first->second) + " and, for node " +
+                                std::to_string(teller) + ", " + to_text(event.members));
             }
         }
     }

@@ -235,6 +235,28 @@ std::vector<pid_t> processes_in(int network_namespace) {
     return found;
 }
 
+std::vector<std::filesystem::path> threads_of(pid_t pid) {
+    std::vector<std::filesystem::path> threads;
+    std::error_code gone;
+    const std::filesystem::path tasks = "/proc/" + std::to_string(pid) + "/task";
+    for (const auto& entry : std::filesystem::directory_iterator{tasks, gone}) {
+        threads.push_back(entry.path());
+    }
+    return threads;
+}
+
+std::size_t kibibytes_of(pid_t pid, const std::string& name) {
+    std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
+    std::size_t kibibytes = 0;
+    for (std::string word; status >> word;) {
+        if (word == name + ":") {
+            status >> kibibytes;
+            break;
+        }
+    }
+    return kibibytes;
+}
+
 std::string program_of(pid_t pid) {
     std::ifstream file{"/proc/" + std::to_string(pid) + "/comm"};
     std::string name;

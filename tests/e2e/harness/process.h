@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,6 +84,10 @@ void must_run(const Words& words, int network_namespace = -1, const std::string&
 
 /// Processes whose network namespace is the one behind the descriptor.
 std::vector<pid_t> processes_in(int network_namespace);
+/// Folders in /proc of all threads that the process has now; none when it is gone.
+std::vector<std::filesystem::path> threads_of(pid_t pid);
+/// A line of its /proc/PID/status, as in `VmRSS`; 0 when it is gone.
+std::size_t kibibytes_of(pid_t pid, const std::string& name);
 /// The name that the kernel shows for it (`cssd`, `cssdagent`); empty when it is gone.
 std::string program_of(pid_t pid);
 

@@ -183,4 +183,19 @@ Frame Forgery::of_another_key(const Frame& like) {
     return with_payload(like, sealed);
 }
 
+std::size_t flood(
+    Lab& lab, Forgery& forgery, Wire& attacker, std::size_t count, unsigned per_second) {
+    std::vector<Frame> batch(200);
+    const Nanos begin = boottime_now();
+    std::size_t sent = 0;
+    while (sent < count) {
+        std::ranges::generate(batch, [&forgery] { return forgery.next(); });
+        sent += attacker.send(batch);
+        const Nanos due =
+            per_second == 0 ? 0 : begin + static_cast<Nanos>(sent) * 1'000'000'000 / per_second;
+        lab.watch_for(milliseconds{std::max<Nanos>(0, due - boottime_now()) / 1'000'000});
+    }
+    return sent;
+}
+
 }  // namespace css::e2e

@@ -3,13 +3,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <random>
 #include <span>
 #include <vector>
 
 #include "cssd/base/unique_fd.h"
-#include "tests/e2e/harness/process.h"
+#include "tests/e2e/harness/lab.h"
 
 /// An attacker on the interconnect: takes frames off one node's wire and puts others on it.
 namespace css::e2e {
@@ -55,5 +54,10 @@ private:
     std::mt19937_64 random_;
     std::uint64_t count_ = 0;
 };
+
+/// The attacker puts so many forged frames on its wire; `per_second` zero: as fast as they are
+/// made. Events of the lab are taken in meanwhile. Returns how many it were: whole batches.
+std::size_t flood(
+    Lab& lab, Forgery& forgery, Wire& attacker, std::size_t count, unsigned per_second);
 
 }  // namespace css::e2e
