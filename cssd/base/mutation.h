@@ -52,6 +52,7 @@ enum class Mutation : std::uint8_t {
     kStartFormerAlive,      ///< Takes the slot while the former life may act.
     kStartForeignAlive,     ///< Takes the slot of another host that is not known to be gone.
     kStartReadsOnce,        ///< While it waits for its slot only the first read of a file counts.
+    kStartAfterSleep,       ///< Takes the slot by reads from before a sleep.
     kSlotUnlocked,          ///< Does not wait for the former life's writes (simulated host).
     kWritesAfterSleep,      ///< A daemon that was not run for long writes before it has read.
     kWritesOverLarger,      ///< Stop rule (d): RESETTING is written over the larger unique.
@@ -87,9 +88,10 @@ enum class Mutation : std::uint8_t {
     kE5AtOnce,                ///< RESETTING counts without reboottime.
     kE6AnyRead,               ///< Reads older than the record on that file count.
     // Promise (7, Parameters)
-    kNoPromise,       ///< Time-outs are taken and published at once.
-    kPromiseByWrite,  ///< A promise counts when it is written, before it stands.
-    kShortenAtOnce,   ///< A smaller time-out is taken though E would be near.
+    kNoPromise,             ///< Time-outs are taken and published at once.
+    kPromiseByWrite,        ///< A promise counts when it is written, before it stands.
+    kShortenAtOnce,         ///< A smaller time-out is taken though E would be near.
+    kPromiseWhileStopping,  ///< One that stops takes shorter time-outs over.
     // Voting files (7): a new set counts alone too early, or what was true of the old one is
     // taken for true of the new one.
     kFilesWithoutJoint,     ///< The first record has the new set alone.

@@ -191,6 +191,10 @@ void Arbiter::Impl::set_complete(Incarnation i) {
 }
 
 void Arbiter::Impl::update_promise() {
+    // The end of one that stops is fixed by the promise that it was made under (PROTOCOL 7, 8).
+    if (phase_ == Phase::kStopping && !mutated(Mutation::kPromiseWhileStopping)) {
+        return;
+    }
     const Parameters& target = known_.parameters;
     if (mutated(Mutation::kNoPromise)) {
         kept_ = target;

@@ -21,13 +21,16 @@ void Arbiter::Impl::evaluate_start() {
     if (start_watch_from_ == kNever) {
         start_watch_from_ = now_;
     }
-    // The slot must not have moved for two intervals, judged by reads begun after them.
+    // The slot must not have moved for two intervals, judged by reads begun after them, and since
+    // the last sleep: while this host slept another may have taken the number, and the unique too.
     const Duration length = stretched(2 * interval(known_.parameters));
     const Instant watched = start_watch_from_ + length;
+    const Instant since =
+        mutated(Mutation::kStartAfterSleep) ? watched : std::max(watched, awake_since_);
     const Duration still = mutated(Mutation::kStartWhileSlotMoves) ? Duration{} : length;
     const voting::Quorum quorum(known_);
     if (now_ < watched ||
-        !quorum.reached_by(disk_.unmoved(quorum.all(), self_.node, still, watched))) {
+        !quorum.reached_by(disk_.unmoved(quorum.all(), self_.node, still, since))) {
         fast_ = now_ >= watched;
         wake(watched);
         return;

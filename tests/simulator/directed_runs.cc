@@ -206,6 +206,12 @@ void foreign_while_asleep(Options& o) {
     o.fence = FenceMode::kKillClients;
     mix(o, {Kind::kForeignHost, Kind::kPauseDaemon});
 }
+void foreign_while_a_starter_sleeps(Options& o) {
+    small(o, 1, 3);
+    Script script{o, 0.1};
+    const double asleep = script.between(0, 1.5);
+    script.node(asleep, Kind::kPauseDaemon, 0, 4.0).node(asleep, Kind::kForeignHost, 0, 5.0);
+}
 
 // ---- settling and cohort
 
@@ -461,6 +467,18 @@ void timeouts_shrink(Options& o) {
             .node(at - quiet, Kind::kHangAll, 0, length)
             .node(at, Kind::kParameters, 1);
     }
+}
+/// One that was evicted while it slept wakes within its lease, as the time-outs shrink and the
+/// window that confirms it by the shorter ones is about to close.
+void stopped_while_timeouts_shrink(Options& o) {
+    small(o, 2, 1);
+    o.palette.assign(1, Parameters{Ms{2000}, Ms{5000}, Ms{500}});
+    o.palette.push_back(Parameters{Ms{1000}, Ms{5000}, Ms{500}});
+    Script script{o};
+    const double asleep = script.between(1.0, 1.2);
+    script.node(0, Kind::kPauseDaemon, 0, asleep)
+        .pair(0.05, Kind::kEvict, 1, 0)
+        .node(asleep - 0.1, Kind::kParameters, 1);
 }
 
 }  // namespace css::sim::runs
