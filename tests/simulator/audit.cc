@@ -317,10 +317,15 @@ void Audit::on_lease(const Machine& machine, const core::LeaseUpdate& lease) {
              "is told an end that is " + std::to_string((lease.end - most).count() / 1000) +
                  (book.lapsed ? " us after the one that has passed" : " us too late"));
     }
-    // Which time-outs it keeps to cannot be seen (seed 156700: those of its former record).
+    // Which time-outs it keeps to cannot be seen (seed 156700: those of its former record), and
+    // each may have been changed alone (seed 545393).
     Duration enough = siot(book.adopted.parameters) / 2;
-    for (const Parameters& p : world_.options.palette) {
-        enough = std::min({enough, Duration{p.reboottime}, siot(p) / 2});
+    for (Parameters p : world_.options.palette) {
+        enough = std::min(enough, Duration{p.reboottime});
+        for (const Parameters& other : world_.options.palette) {
+            p.reboottime = other.reboottime;
+            enough = consistent(p) ? std::min(enough, siot(p) / 2) : enough;
+        }
     }
     const bool shortened = book.told.instance == lease.instance && lease.end < book.told.end &&
                            book.files_generation == book.generation;
