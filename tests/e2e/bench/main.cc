@@ -1,35 +1,58 @@
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <string_view>
 
 #include "tests/e2e/bench/table.h"
 
-/// css_bench client | failover [RUNS] | fencing [RUNS] | forged [COUNT] | steady [SECONDS]
+namespace {
+
+namespace bench = css::e2e::bench;
+
+struct Bench {
+    std::string_view name;
+    const char* amount;  ///< Its argument, that it need not have; empty: it takes none.
+    unsigned usual;
+    bool (*run)(unsigned amount);
+};
+
+constexpr std::array<Bench, 6> kBenches{{
+    {"client", "", 1, [](unsigned) { return bench::client(); }},
+    {"failover", "[RUNS]", 10, bench::failover},
+    {"fencing", "[RUNS]", 10, bench::fencing},
+    {"forged", "[COUNT]", 1'000'000, bench::forged},
+    {"loaded", "[SECONDS]", 600, [](unsigned s) { return bench::loaded(std::chrono::seconds{s}); }},
+    {"steady", "[SECONDS]", 60, [](unsigned s) { return bench::steady(std::chrono::seconds{s}); }},
+}};
+
+int usage() {
+    for (const Bench& each : kBenches) {
+        std::fprintf(stderr, "usage: css_bench %s %s\n", each.name.data(), each.amount);
+    }
+    return 2;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-    using namespace css::e2e;  // NOLINT(google-build-using-namespace): a main of ten lines.
-    const std::string_view what = argc > 1 ? argv[1] : "";
-    unsigned amount = what == "steady" ? 60 : what == "forged" ? 1'000'000 : 10;
-    if (argc > 2) {
-        const std::string_view given = argv[2];
-        (void)std::from_chars(given.data(), given.data() + given.size(), amount);
+    const std::string_view name = argc > 1 ? argv[1] : "";
+    for (const Bench& each : kBenches) {
+        if (each.name != name) {
+            continue;
+        }
+        unsigned amount = each.usual;
+        if (argc > 2) {
+            const std::string_view given = argv[2];
+            (void)std::from_chars(given.data(), given.data() + given.size(), amount);
+        }
+        if (argc > (*each.amount != '\0' ? 3 : 2) || amount == 0) {
+            return usage();
+        }
+        if (const std::string missing = css::e2e::missing_here(); !missing.empty()) {
+            std::fprintf(stderr, "css_bench %s\n", missing.c_str());
+            return 1;
+        }
+        return each.run(amount) ? 0 : 1;
     }
-    const bool known = what == "client" || what == "failover" || what == "fencing" ||
-                       what == "forged" || what == "steady";
-    if (!known || argc > (what == "client" ? 2 : 3) || amount == 0) {
-        std::fprintf(
-            stderr,
-            "usage: css_bench client | failover [RUNS] | fencing [RUNS] | forged [COUNT] | "
-            "steady [SECONDS]\n");
-        return 2;
-    }
-    if (const std::string missing = missing_here(); !missing.empty()) {
-        std::fprintf(stderr, "css_bench %s\n", missing.c_str());
-        return 1;
-    }
-    const bool good = what == "client"    ? bench::client()
-                      : what == "steady"  ? bench::steady(std::chrono::seconds{amount})
-                      : what == "fencing" ? bench::fencing(amount)
-                      : what == "forged"  ? bench::forged(amount)
-                                          : bench::failover(amount);
-    return good ? 0 : 1;
+    return usage();
 }

@@ -14,6 +14,7 @@ bool failover(unsigned runs);
 bool fencing(unsigned runs);
 bool steady(milliseconds time);
 bool forged(unsigned count);
+bool loaded(milliseconds time);
 
 /// Processor time so far, of all threads that the process has now.
 double cpu_millis(pid_t pid);
