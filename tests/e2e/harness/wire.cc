@@ -60,8 +60,9 @@ std::span<const std::byte> payload_of(const Frame& frame) {
 
 Frame with_payload(const Frame& frame, std::span<const std::byte> payload) {
     CSS_CHECK(kPayloadAt + payload.size() <= kFrameMax);
-    Frame made{frame.begin(), frame.begin() + kPayloadAt};
-    made.insert(made.end(), payload.begin(), payload.end());
+    Frame made(kPayloadAt + payload.size());
+    std::copy_n(frame.begin(), kPayloadAt, made.begin());
+    std::ranges::copy(payload, made.begin() + kPayloadAt);
     put_u16(made, kIpAt + 2, made.size() - kIpAt);
     put_u16(made, kUdpAt + 4, made.size() - kUdpAt);
     put_checksums(made);
