@@ -51,14 +51,9 @@ Names Backend::names() const {
 /// configured.
 std::vector<VotingFileRow> Backend::file_rows(const core::StatusView& status) const {
     const Record& record = status.newest;
-    const FileSet named = record.files | record.files_next;
     std::vector<VotingFileRow> rows;
-    for (const VotingFiles::Row& row : parts_.files.rows()) {
-        const bool in_set = row.last_index && row.uid && named.contains(*row.last_index) &&
-                            record.file_tags[*row.last_index] == voting::tag_of(*row.uid);
-        if (!in_set && !named.empty()) {
-            continue;
-        }
+    for (const VotingFiles::Row& row :
+         record.files.empty() ? parts_.files.rows() : parts_.files.rows(record)) {
         VotingFileRow& shown = rows.emplace_back();
         shown.index = row.last_index.value_or(FileIndex::from_index(rows.size() - 1));
         shown.fuid = row.uid;

@@ -89,11 +89,8 @@ private:
                 return refused("The voting files are being changed; try again.");
             }
             region_ = {*header, {}};
-            for (const VotingFiles::Row& row : parts.files.rows()) {
-                if (row.last_index && row.uid && record_.files.contains(*row.last_index) &&
-                    record_.file_tags[*row.last_index] == voting::tag_of(*row.uid)) {
-                    members_.push_back({*row.last_index, *row.uid, row.path});
-                }
+            for (const VotingFiles::Row& row : parts.files.rows(record_)) {
+                members_.push_back({*row.last_index, *row.uid, row.path});
             }
             return choose();
         });

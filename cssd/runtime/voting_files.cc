@@ -248,6 +248,24 @@ std::vector<VotingFiles::Row> VotingFiles::rows() const {
     return rows;
 }
 
+std::vector<VotingFiles::Row> VotingFiles::rows(const Record& record) const {
+    const FileSet named = record.files | record.files_next;
+    std::vector<Row> found;
+    for (Row& row : rows()) {
+        if (!row.last_index || !row.uid || !named.contains(*row.last_index) ||
+            record.file_tags[*row.last_index] != voting::tag_of(*row.uid)) {
+            continue;
+        }
+        const auto same = std::ranges::find(found, row.last_index, &Row::last_index);
+        if (same == found.end()) {
+            found.push_back(std::move(row));
+        } else if (row.index) {
+            *same = std::move(row);
+        }
+    }
+    return found;
+}
+
 std::string VotingFiles::fault() const {
     const std::lock_guard lock{mutex_};
     FileSet usable;

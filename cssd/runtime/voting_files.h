@@ -80,6 +80,8 @@ public:
     void order(core::CycleOrder order);
 
     [[nodiscard]] std::vector<Row> rows() const;
+    /// One for each of the record's files: of several ways to it the one in use.
+    [[nodiscard]] std::vector<Row> rows(const Record& record) const;
     /// What keeps a majority from being found; empty: nothing does.
     [[nodiscard]] std::string fault() const;
 

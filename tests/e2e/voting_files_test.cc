@@ -118,6 +118,34 @@ TEST_F(VotingFiles, TwoAreAddedAndTwoDeleted) {
     expect_all_act(begin);
 }
 
+TEST_F(VotingFiles, AWipedOneIsReplacedAndComesBackByAnotherPath) {
+    Lab& lab = form({.spare_files = 1, .disks = DiskKind::kFaulty});
+    const Nanos begin = boottime_now();
+    const auto lose = [&lab](unsigned file) {
+        const Nanos wiped = boottime_now();
+        lab.disks().wipe(file);
+        for (const unsigned node : lab.everybody()) {
+            ASSERT_TRUE(lab.wait_told(node, told("votedisk_offline"), wiped)) << "node " << node;
+        }
+    };
+    lose(2);
+    expect_done(1,
+                {"replace", "css", "votedisk", disk(1), disk(3), disk(4)},
+                added({disk(4)}) + deleted(disk(2)));
+    lab.disks().wipe(2);
+    lose(4);
+    const std::string path = lab.disks().sound_path(2);
+    expect_done(1,
+                {"replace", "css", "votedisk", disk(1), disk(3), path},
+                added({path}) + deleted(disk(4)));
+    // The way that it had is looked at again meanwhile; no file is shown twice.
+    lab.watch_for(2 * lab.options().misscount);
+    for (const unsigned node : lab.everybody()) {
+        expect_table(node, 3, {});
+    }
+    expect_all_act(begin);
+}
+
 TEST_F(VotingFiles, DaemonsThatAreStartedWithTheOldPathsFindTheNewFiles) {
     Lab& lab = form({.spare_files = 3, .disks = DiskKind::kPlain});
     const Nanos begin = boottime_now();

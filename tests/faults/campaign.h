@@ -16,6 +16,7 @@ struct CampaignOptions {
     std::uint64_t seed = 1;
     unsigned nodes = 3;
     unsigned files = 3;
+    std::string only;                            ///< Kinds that begin so; empty: all.
     milliseconds time{std::chrono::minutes{4}};  ///< No episode begins later.
 };
 
@@ -26,6 +27,22 @@ struct Usage {
     std::size_t threads = 0;
     std::size_t resident_kib = 0;
     bool settled = false;  ///< It has been through an episode: what it grows by from now on counts.
+};
+
+/// A small file system for each node's logs, which can be filled.
+class LogDisks {
+public:
+    explicit LogDisks(const Lab& lab);
+    ~LogDisks();
+    LogDisks(const LogDisks&) = delete;
+    LogDisks& operator=(const LogDisks&) = delete;
+    LogDisks(LogDisks&&) = delete;
+    LogDisks& operator=(LogDisks&&) = delete;
+    /// They go with this process, what lies in them does not.
+    void keep() const;
+
+private:
+    std::vector<std::string> directories_;
 };
 
 /// From one time when all nodes act to the next.
@@ -44,8 +61,9 @@ private:
     };
 
     void episode();
+    [[nodiscard]] std::vector<Fault> draw();
     void strike(Episode& now);
-    bool put_right();
+    void put_right(const Episode& now);
     [[nodiscard]] bool all_act(e2e::Nanos since);
     void judge(const Episode& now);
     void judge_departures(const Episode& now);
@@ -56,6 +74,8 @@ private:
     CampaignOptions options_;
     Chance chance_;
     Lab lab_;
+    LogDisks log_disks_;
+    FileSet files_;
     unsigned episodes_ = 0;
     std::map<std::string, unsigned> by_kind_;
     std::map<unsigned, Usage> usage_;  ///< By node: early in the daemon's life.

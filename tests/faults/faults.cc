@@ -3,7 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <sstream>
+
+#include "tests/faults/cgroup.h"
+#include "tests/voting_io/disks.h"
 
 namespace css::faults {
 namespace {
@@ -14,11 +20,12 @@ using e2e::node_name;
 struct Draw {
     Chance& chance;
     const Lab& lab;
+    FileSet& set;
 
     [[nodiscard]] unsigned nodes() const { return lab.options().nodes; }
-    [[nodiscard]] unsigned files() const { return lab.options().files; }
+    [[nodiscard]] std::size_t files() const { return set.members.size(); }
     [[nodiscard]] unsigned node() const { return chance.between(1, nodes()); }
-    [[nodiscard]] unsigned file() const { return chance.between(1, files()); }
+    [[nodiscard]] unsigned file() const { return chance.one_of(set.members); }
     [[nodiscard]] std::pair<unsigned, unsigned> pair() const {
         const unsigned a = node();
         const unsigned b = chance.between(1, nodes() - 1);
@@ -126,6 +133,77 @@ Fault stop_guardians(const Draw& d) {
                     signal_programs(lab, n, "cssdmonitor", SIGSTOP);
                 },
             .end = [n](Lab& lab) { signal_programs(lab, n, kDaemonAndGuardians, SIGCONT); },
+            .may_go = {}};
+}
+
+/// By the kernel, not by a signal: the daemon alone, or with its guardians.
+Fault freezer(const Draw& d) {
+    const std::string_view which = d.chance.percent(50) ? "cssd" : "";
+    const auto group = std::make_shared<std::optional<Cgroup>>();
+    Fault made = stop(d, "freezer-briefly", "freezer", [=](Lab& lab, unsigned n, int number) {
+        if (number == SIGSTOP) {
+            group->emplace("unified", "freezer");
+            for (const pid_t pid : lab.processes(n)) {
+                const std::string program = e2e::program_of(pid);
+                if (which.empty() ? program.starts_with(kDaemonAndGuardians) : program == which) {
+                    (*group)->add(pid);
+                }
+            }
+        }
+        (*group)->set("cgroup.freeze", number == SIGSTOP ? "1" : "0");
+        if (number == SIGCONT) {
+            group->reset();
+        }
+    });
+    made.words += which.empty() ? ", with its guardians" : ", the daemon";
+    return made;
+}
+
+/// The node's programs share a group of little memory with one that reads a large file over and
+/// over: for every page that somebody takes the kernel has to find another one first.
+Fault squeeze_memory(const Draw& d) {
+    struct Squeeze {
+        test::TemporaryDirectory directory{};
+        Cgroup group{"memory", "memory"};
+        e2e::Child greedy{};
+    };
+    const unsigned n = d.node();
+    const milliseconds time = d.time(100, 300);
+    const auto squeeze = std::make_shared<std::optional<Squeeze>>();
+    return {.kind = "memory",
+            .words = node_name(n) + for_time(time),
+            .length = time,
+            .begin =
+                [n, squeeze](Lab& lab) {
+                    squeeze->emplace();
+                    const std::string large = (*squeeze)->directory.file("large");
+                    (void)e2e::run({"dd", "if=/dev/zero", "of=" + large, "bs=1M", "count=128"});
+                    (*squeeze)->group.set("memory.limit_in_bytes", "48M");
+                    for (const pid_t pid : lab.processes(n)) {
+                        (*squeeze)->group.add(pid);
+                    }
+                    (*squeeze)->greedy = e2e::Child{
+                        {"sh", "-c", "while :; do cat " + large + " > /dev/null; done"}, {}};
+                    (*squeeze)->group.add((*squeeze)->greedy.pid());
+                },
+            .end = [squeeze](Lab&) { squeeze->reset(); },
+            .may_go = {},
+            .slow_begin = true};
+}
+
+/// What has the node's logs is full.
+Fault fill_log_disk(const Draw& d) {
+    const unsigned n = d.node();
+    const milliseconds time = d.time(50, 200);
+    const std::string filler = d.lab.log_dir(n) + "/filler";
+    return {.kind = "full-log-disk",
+            .words = node_name(n) + for_time(time),
+            .length = time,
+            .begin =
+                [filler](Lab&) {
+                    (void)e2e::run({"dd", "if=/dev/zero", "of=" + filler, "bs=64k"});
+                },
+            .end = [filler](Lab&) { std::filesystem::remove(filler); },
             .may_go = {}};
 }
 
@@ -276,6 +354,21 @@ Fault lose(const Draw& d) {
             .shared = true};
 }
 
+/// Its heartbeats wait for each other, and some are lost.
+Fault throttle(const Draw& d) {
+    const unsigned n = d.node();
+    const unsigned kilobits = d.chance.between(32, 512);
+    const milliseconds time = d.time(100, 300);
+    return {
+        .kind = "bandwidth",
+        .words = node_name(n) + " " + std::to_string(kilobits) + " kbit/s" + for_time(time),
+        .length = time,
+        .begin = [n, kilobits](Lab& lab) { lab.network().throttle(n, kilobits); },
+        .end = [](Lab& lab) { lab.network().heal(); },
+        .may_go = d.lab.everybody(),  // Where it still reaches some, another one may have to go.
+        .shared = true};
+}
+
 // ------------------------------------------------------------------------------------- disks
 
 struct DiskFault {
@@ -338,8 +431,8 @@ Fault most_files(const Draw& d) {
                      node_name(node) + for_time(time),
             .length = time,
             .begin =
-                [node, spared, fault](Lab& lab) {
-                    for (unsigned f = 1; f <= lab.options().files; ++f) {
+                [node, spared, fault, members = d.set.members](Lab& lab) {
+                    for (const unsigned f : members) {
                         if (f != spared) {
                             lab.disks().fault(node, f, fault.verb, fault.amount);
                         }
@@ -348,6 +441,52 @@ Fault most_files(const Draw& d) {
             .end = [](Lab& lab) { lab.disks().clear_faults(); },
             .may_go = {node},
             .shared = true};
+}
+
+/// File Universal Ids of the voting files but this one, as the node shows them.
+std::vector<std::string> others(Lab& lab, unsigned node, unsigned file) {
+    std::vector<std::string> found;
+    std::istringstream table{lab.crsctl(node, {"query", "css", "votedisk"}).out};
+    for (std::string line; std::getline(table, line);) {
+        constexpr std::size_t kUidSize = 32;
+        const std::size_t path = line.find(" (");
+        const bool row = path != std::string::npos && path >= kUidSize;
+        if (row && line.find("/vote" + std::to_string(file) + ")") == std::string::npos) {
+            found.push_back(line.substr(path - kUidSize, kUidSize));
+        }
+    }
+    return found;
+}
+
+/// A file loses what stands in it, and an administrator puts another one in its place.
+Fault wipe(const Draw& d) {
+    const unsigned file = d.file();
+    const unsigned n = d.node();
+    const bool all_of_it = d.chance.percent(50);
+    const milliseconds time = d.time(20, 300);
+    return {
+        .kind = all_of_it ? "wipe" : "truncate",
+        .words = "file " + std::to_string(file) + for_time(time) + ", replaced by " + node_name(n),
+        .length = time,
+        .begin = [file, all_of_it](
+                     Lab& lab) { all_of_it ? lab.disks().wipe(file) : lab.disks().truncate(file); },
+        .repair =
+            [file, n, &set = d.set](Lab& lab) {
+                e2e::Words words{"replace", "css", "votedisk", lab.disks().sound_path(set.spare)};
+                for (const std::string& uid : others(lab, n, file)) {
+                    words.push_back(uid);
+                }
+                if (const e2e::Finished done = lab.crsctl(n, words); !done.ok()) {
+                    return "`crsctl replace css votedisk` says: " + done.out + done.err;
+                }
+                std::ranges::replace(set.members, file, set.spare);
+                set.spare = file;
+                lab.disks().wipe(file);
+                return std::string{};
+            },
+        .may_go = {},
+        .loses_file = true,
+        .shared = true};
 }
 
 // ---------------------------------------------------------------------------------- commands
@@ -390,30 +529,55 @@ Fault leave(const Draw& d) {
     return command("leave", node_name(n), n, {"stop", "css"}, {n});
 }
 
-constexpr std::array kDraws{kill_daemon,
-                            restart_at_once,
-                            kill_guardian,
-                            power_off,
-                            stop_daemon,
-                            stop_guardians,
-                            freeze_host,
-                            starve,
-                            step_clock,
-                            partition,
-                            cut_pair,
-                            cut_interconnect,
-                            flap,
-                            lose,
-                            one_file,
-                            most_files,
-                            parameters,
-                            evict,
-                            leave};
+struct Kind {
+    Fault (*draw)(const Draw&);
+    const char* hierarchy = nullptr;  ///< Of control groups, that it needs.
+};
+constexpr std::array kKinds{Kind{kill_daemon},
+                            Kind{restart_at_once},
+                            Kind{kill_guardian},
+                            Kind{power_off},
+                            Kind{stop_daemon},
+                            Kind{stop_guardians},
+                            Kind{freeze_host},
+                            Kind{freezer, "unified"},
+                            Kind{starve},
+                            Kind{squeeze_memory, "memory"},
+                            Kind{fill_log_disk},
+                            Kind{step_clock},
+                            Kind{partition},
+                            Kind{cut_pair},
+                            Kind{cut_interconnect},
+                            Kind{flap},
+                            Kind{lose},
+                            Kind{throttle},
+                            Kind{one_file},
+                            Kind{most_files},
+                            Kind{wipe},
+                            Kind{parameters},
+                            Kind{evict},
+                            Kind{leave}};
+
+bool possible(const Kind& kind) {
+    return kind.hierarchy == nullptr || Cgroup::possible(kind.hierarchy);
+}
 
 }  // namespace
 
-Fault draw_fault(Chance& chance, const Lab& lab) {
-    return chance.one_of(kDraws)(Draw{chance, lab});
+Fault draw_fault(Chance& chance, const Lab& lab, FileSet& set) {
+    std::vector<Kind> kinds;
+    std::ranges::copy_if(kKinds, std::back_inserter(kinds), possible);
+    return chance.one_of(kinds).draw(Draw{chance, lab, set});
+}
+
+std::vector<std::string> left_out() {
+    std::vector<std::string> words;
+    for (const Kind& kind : kKinds) {
+        if (!possible(kind)) {
+            words.push_back(std::string{"no control groups of "} + kind.hierarchy);
+        }
+    }
+    return words;
 }
 
 }  // namespace css::faults

@@ -42,16 +42,30 @@ struct Fault {
     std::function<void(Lab&)> begin;
     std::function<void(Lab&)> end = [](Lab&) {};
     std::function<void()> wait = [] {};  ///< When all have ended: for what was only begun.
+    /// When all have ended: what an administrator does then, tried until nothing is said against
+    /// it.
+    std::function<std::string(Lab&)> repair = [](Lab&) { return std::string{}; };
     /// Who may be dropped because of it, if it is the only one.
     Members may_go;
     /// Of those, so many at most.
     unsigned go_most = 64;
     bool all_go = false;      ///< Exactly those who may, if it is the only one.
     bool slow_begin = false;  ///< begin() takes its time: those of other faults come after it.
+    bool loses_file = false;  ///< What stands in a voting file.
     bool shared = false;      ///< Not of one node alone: beside another fault, anybody may go.
 };
 
-/// A fault of any kind, of any length and target.
-[[nodiscard]] Fault draw_fault(Chance& chance, const Lab& lab);
+/// The voting files of the cluster, by their numbers in the lab, and one that is none of them now.
+struct FileSet {
+    std::vector<unsigned> members;
+    unsigned spare = 0;
+};
+
+/// A fault of any kind, of any length and target. The set of files outlives it, and changes with
+/// its repair.
+[[nodiscard]] Fault draw_fault(Chance& chance, const Lab& lab, FileSet& set);
+
+/// Kinds that this machine cannot do, with what is missing.
+[[nodiscard]] std::vector<std::string> left_out();
 
 }  // namespace css::faults

@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
         ("minutes", po::value(&minutes)->default_value(minutes), "begin no episode later")(
             "seed", po::value(&options.seed)->default_value(options.seed), "of the faults")(
             "nodes", po::value(&options.nodes)->default_value(options.nodes), "2 to 8")(
-            "files", po::value(&options.files)->default_value(options.files), "1, 3 or 5");
+            "files", po::value(&options.files)->default_value(options.files), "1, 3 or 5")(
+            "only", po::value(&options.only), "kinds of faults that begin so, as in the summary");
     try {
         po::variables_map given;
         po::store(po::parse_command_line(argc, argv, description), given);

@@ -28,6 +28,11 @@ void make_access(const std::string& path, Access access) {
     CSS_CHECK(::ioctl(fd.get(), BLKROSET, &flag) == 0);
 }
 
+/// Behind css_fault_fs.
+std::string file_name(unsigned file) {
+    return "/vote" + std::to_string(file);
+}
+
 }  // namespace
 
 VotingDisks::VotingDisks(const Options& options, const std::string& directory)
@@ -91,16 +96,21 @@ void VotingDisks::add_loops(const std::string& file) {
 
 void VotingDisks::add_faulty() {
     directories_.emplace_back();
-    const std::string backing = directories_.back().path();
+    backing_ = directories_.back().path();
+    for (unsigned f = 1; f <= options_.files; ++f) {
+        make_file(backing_ + file_name(f));
+    }
     directories_.emplace_back();
     const test::TemporaryDirectory& ways = directories_.back();
     for (unsigned n = 1; n <= options_.nodes; ++n) {
         const std::string way = ways.file("node" + std::to_string(n));
-        mounts_.emplace_back(backing, way);
+        mounts_.emplace_back(backing_, way);
         for (unsigned f = 1; f <= options_.files; ++f) {
-            paths_.at(n - 1).push_back(way + "/vote" + std::to_string(f));
+            paths_.at(n - 1).push_back(way + file_name(f));
         }
     }
+    sound_ = ways.file("sound");
+    mounts_.emplace_back(backing_, sound_);
 }
 
 const std::vector<std::string>& VotingDisks::paths(unsigned node) const {
@@ -123,17 +133,31 @@ void VotingDisks::set_access(unsigned node, unsigned file, Access access) {
 }
 
 void VotingDisks::fault(unsigned node, unsigned file, const std::string& verb, unsigned amount) {
-    CSS_CHECK(node >= 1 && node <= mounts_.size());
+    CSS_CHECK(node >= 1 && node <= options_.nodes && !mounts_.empty());
     std::next(mounts_.begin(), static_cast<std::ptrdiff_t>(node) - 1)
         ->fault(verb, "vote" + std::to_string(file), amount);
 }
 
 void VotingDisks::clear_faults() {
-    for (unsigned n = 1; n <= mounts_.size(); ++n) {
+    for (unsigned n = 1; n <= options_.nodes; ++n) {
         for (unsigned f = 1; f <= options_.files; ++f) {
             fault(n, f, "clear");
         }
     }
+}
+
+void VotingDisks::wipe(unsigned file) {
+    for (const off_t size : {off_t{0}, kDiskSize}) {
+        CSS_CHECK(::truncate((backing_ + file_name(file)).c_str(), size) == 0);
+    }
+}
+
+void VotingDisks::truncate(unsigned file) {
+    CSS_CHECK(::truncate((backing_ + file_name(file)).c_str(), kDiskSize / 256) == 0);
+}
+
+std::string VotingDisks::sound_path(unsigned file) const {
+    return sound_ + file_name(file);
 }
 
 }  // namespace css::e2e

@@ -49,6 +49,13 @@ public:
     void fault(unsigned node, unsigned file, const std::string& verb, unsigned amount = 0);
     /// Of every node and file. kFaulty only.
     void clear_faults();
+    /// Zeros stand all over the file. kFaulty only.
+    void wipe(unsigned file);
+    /// It has lost all but its first sectors. kFaulty only.
+    void truncate(unsigned file);
+    /// A path to the file that no fault concerns: where the cluster may find it if it has none of
+    /// its own. kFaulty only.
+    [[nodiscard]] std::string sound_path(unsigned file) const;
 
 private:
     void add_for_all(const std::string& path);
@@ -60,7 +67,9 @@ private:
     std::list<test::TemporaryDirectory> directories_;  // Before what lies in them.
     std::list<test::FreezableDisk> freezable_;
     std::list<test::LoopDevice> loops_;
-    std::list<FaultMount> mounts_;                 ///< One a node.
+    std::list<FaultMount> mounts_;  ///< One a node, then the sound one.
+    std::string backing_;           ///< Where the files behind them are.
+    std::string sound_;
     std::vector<std::vector<std::string>> paths_;  ///< [node - 1][file - 1].
 };
 

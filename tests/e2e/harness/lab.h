@@ -51,6 +51,7 @@ public:
     [[nodiscard]] Members everybody() const;
     [[nodiscard]] const std::string& directory() const { return directory_; }
     [[nodiscard]] std::string run_dir(unsigned node) const { return node_dir(node) + "/run"; }
+    [[nodiscard]] std::string log_dir(unsigned node) const { return node_dir(node) + "/log"; }
     [[nodiscard]] std::string alert_log(unsigned node) const;
     [[nodiscard]] std::string trace(unsigned node) const;
     /// The node's paths to the voting files of the first set.

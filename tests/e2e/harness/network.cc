@@ -114,10 +114,28 @@ void Network::part(const std::vector<unsigned>& one, const std::vector<unsigned>
     }
 }
 
+void Network::throttle(unsigned node, unsigned kilobits_a_second) {
+    throttled_.insert(node);
+    std::string limits;
+    for (unsigned k = 1; k <= networks_; ++k) {
+        limits += "qdisc replace dev eth" + text(k - 1) + " root tbf rate " +
+                  text(kilobits_a_second) + "kbit burst 1600 latency 200ms\n";
+    }
+    must_run({"tc", "-batch", "-"}, namespace_of(node), limits);
+}
+
 void Network::heal() {
     for (unsigned node = 1; node <= nodes_; ++node) {
         must_run({"iptables", "-w", "10", "-F", "INPUT"}, namespace_of(node));
     }
+    for (const unsigned node : throttled_) {
+        std::string limits;
+        for (unsigned k = 1; k <= networks_; ++k) {
+            limits += "qdisc delete dev eth" + text(k - 1) + " root\n";
+        }
+        must_run({"tc", "-batch", "-"}, namespace_of(node), limits);
+    }
+    throttled_.clear();
 }
 
 }  // namespace css::e2e

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,9 @@ public:
     void deafen_on(unsigned network, unsigned node, unsigned other);
     /// So many percent of what arrives at the node, of any node, are lost.
     void lose(unsigned node, unsigned percent);
-    /// Every cut and loss is over.
+    /// What the node sends, on each network, gets no more bandwidth than this.
+    void throttle(unsigned node, unsigned kilobits_a_second);
+    /// Every cut, loss and limit is over.
     void heal();
 
 private:
@@ -41,6 +44,7 @@ private:
     unsigned networks_;
     UniqueFd hub_;                      ///< Where the bridges are.
     std::vector<UniqueFd> namespaces_;  ///< [i] of node i + 1.
+    std::set<unsigned> throttled_;
 };
 
 }  // namespace css::e2e
