@@ -224,7 +224,8 @@ Duration Arbiter::Impl::cycle_time() const {
     const voting::Quorum quorum(known_);
     const Instant end =
         quorum.latest_reached([this](FileIndex f) { return Instant{} - files_[f].cycle_time; });
-    return std::max(kFastCycle, Instant{} - end);
+    // One that hung says nothing of the next.
+    return std::clamp(Instant{} - end, kFastCycle, std::max(kFastCycle, interval(kept_)));
 }
 
 unsigned Arbiter::Impl::slots_in_use() const {

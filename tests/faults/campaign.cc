@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <numeric>
 
@@ -72,7 +73,11 @@ void LogDisks::keep() const {
 }
 
 Campaign::Campaign(const CampaignOptions& options)
-    : options_(options), chance_(options.seed), lab_(lab_options(options)), log_disks_(lab_) {
+    : options_(options),
+      chance_(options.seed),
+      lab_(lab_options(options)),
+      log_disks_(lab_),
+      timeline_(boottime_now(), options.nodes) {
     files_.members.resize(options.files);
     std::iota(files_.members.begin(), files_.members.end(), 1U);
     files_.spare = options.files + 1;
@@ -96,6 +101,7 @@ bool Campaign::run() {
         episode();
     }
     print_summary(milliseconds{(boottime_now() - begin) / 1'000'000});
+    draw_timeline();
     if (!broken_.empty()) {
         log_disks_.keep();
         std::cout << lab_.story();
@@ -103,8 +109,28 @@ bool Campaign::run() {
     return broken_.empty();
 }
 
+void Campaign::draw_timeline() {
+    const std::string path =
+        options_.html.empty() ? lab_.directory() + "/timeline.html" : options_.html;
+    if (options_.html.empty() && broken_.empty()) {
+        return;
+    }
+    const std::string again = "css_fault_campaign --seed " + std::to_string(options_.seed) +
+                              " --nodes " + std::to_string(options_.nodes) + " --files " +
+                              std::to_string(options_.files);
+    std::ofstream file{path};
+    file << timeline_.page({.title = "fault campaign, seed " + std::to_string(options_.seed),
+                            .again = again,
+                            .options = lab_.options(),
+                            .broken = broken_,
+                            .end = boottime_now()})
+         << std::flush;
+    std::cout << (file ? "drawn in " : "cannot draw it in ") << path << std::endl;
+}
+
 void Campaign::broken(const std::string& what) {
     std::cout << "  BROKEN: " << what << std::endl;
+    timeline_.add_broken(boottime_now(), what);
     broken_.push_back(what);
 }
 
@@ -125,6 +151,10 @@ void Campaign::episode() {
     std::printf(", all act again after %.0f ms\n", recoveries_.back());
     std::cout << std::flush;
     judge(now);
+    timeline_.add_verdict(boottime_now(),
+                          "episode " + std::to_string(episodes_) +
+                              (broken_.empty() ? ": all as it must be" : ": BROKEN"));
+    timeline_.collect(lab_);
     if (broken_.empty()) {
         lab_.forget();
     }
@@ -165,6 +195,7 @@ void Campaign::strike(Episode& now) {
         lab_.watch_for(milliseconds{std::max<Nanos>(0, until - boottime_now()) / 1'000'000});
     };
     for (const Fault& fault : now.faults) {
+        timeline_.add_fault(boottime_now(), fault);
         fault.begin(lab_);
         ends.emplace(boottime_now() + nanos(fault.length), &fault);
         end_until(boottime_now() + nanos(milliseconds{chance_.between(0, 300)}));
@@ -227,7 +258,26 @@ void Campaign::put_right(const Episode& now) {
     }
 }
 
+/// No file stays lost to a node by itself.
+void Campaign::judge_files() {
+    for (const unsigned node : lab_.everybody()) {
+        std::string table;
+        const bool online = lab_.wait_until([&] {
+            table = lab_.crsctl(node, {"query", "css", "votedisk"}).out;
+            const std::string located = "Located " + std::to_string(options_.files) + " voting";
+            return table.find(located) != std::string::npos &&
+                   table.find(" OFFLINE ") == std::string::npos &&
+                   table.find(" PENDING ") == std::string::npos;
+        });
+        if (!online) {
+            broken("the voting files of " + e2e::node_name(node) + " are not all online:\n" +
+                   table);
+        }
+    }
+}
+
 void Campaign::judge(const Episode& now) {
+    judge_files();
     for (const std::string& violation : lab_.violations()) {
         broken(violation);
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/faults/faults.h"
+#include "tests/faults/timeline.h"
 
 /// Faults at random against a cluster of real daemons, and what must hold whatever they do
 /// (PROTOCOL 9). A seed determines which faults come, of what length, after what pauses; when
@@ -16,7 +17,8 @@ struct CampaignOptions {
     std::uint64_t seed = 1;
     unsigned nodes = 3;
     unsigned files = 3;
-    std::string only;                            ///< Kinds that begin so; empty: all.
+    std::string html;  ///< Where it is drawn at the end; empty: nowhere, unless it fails.
+    std::string only;  ///< Kinds that begin so; empty: all.
     milliseconds time{std::chrono::minutes{4}};  ///< No episode begins later.
 };
 
@@ -66,15 +68,18 @@ private:
     void put_right(const Episode& now);
     [[nodiscard]] bool all_act(e2e::Nanos since);
     void judge(const Episode& now);
+    void judge_files();
     void judge_departures(const Episode& now);
     void judge_usage();
     void broken(const std::string& what);
     void print_summary(milliseconds took);
+    void draw_timeline();
 
     CampaignOptions options_;
     Chance chance_;
     Lab lab_;
     LogDisks log_disks_;
+    Timeline timeline_;
     FileSet files_;
     unsigned episodes_ = 0;
     std::map<std::string, unsigned> by_kind_;

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
             "seed", po::value(&options.seed)->default_value(options.seed), "of the faults")(
             "nodes", po::value(&options.nodes)->default_value(options.nodes), "2 to 8")(
             "files", po::value(&options.files)->default_value(options.files), "1, 3 or 5")(
+            "html", po::value(&options.html), "draw what happened there")(
             "only", po::value(&options.only), "kinds of faults that begin so, as in the summary");
     try {
         po::variables_map given;

@@ -8,7 +8,7 @@
 #include "tests/simulator/disks.h"
 #include "tests/simulator/network.h"
 #include "tests/simulator/replay.h"
-#include "tests/simulator/timeline_page.h"
+#include "tests/simulator/page.h"
 
 namespace css::sim {
 namespace {
@@ -125,7 +125,8 @@ std::string Timeline::page() const {
         return changes;
     };
     Json data;
-    data["seed"] = options_.seed;
+    data["title"] = "css_sim, seed " + std::to_string(options_.seed);
+    data["about"] = "A cluster in simulation";
     data["options"] = options_.describe();
     data["again"] = run_again(options_);
     data["commit"] = kCommit;
@@ -167,14 +168,7 @@ std::string Timeline::page() const {
     for (const TraceLine& line : lines_) {
         data["lines"].push_back({seconds(line.at), line.machine + 1, line.what, line.details});
     }
-    // In a script element, `</` would end it.
-    std::string text = data.dump();
-    for (std::size_t at = text.find("</"); at != std::string::npos; at = text.find("</", at)) {
-        text.replace(at, 2, "<\\/");
-    }
-    std::string page = kTimelinePage;
-    const std::string mark = "/*DATA*/";
-    return page.replace(page.find(mark), mark.size(), text);
+    return timeline_page(data);
 }
 
 }  // namespace css::sim

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cssd/base/check.h"
@@ -36,7 +37,7 @@ std::string file_name(unsigned file) {
 }  // namespace
 
 VotingDisks::VotingDisks(const Options& options, const std::string& directory)
-    : options_(options), paths_(options.nodes) {
+    : options_(options), backing_(directory + "/faulty"), paths_(options.nodes) {
     for (unsigned f = 1; f <= options.files; ++f) {
         const std::string file = directory + "/vote" + std::to_string(f) + ".img";
         switch (options.kind) {
@@ -95,8 +96,7 @@ void VotingDisks::add_loops(const std::string& file) {
 }
 
 void VotingDisks::add_faulty() {
-    directories_.emplace_back();
-    backing_ = directories_.back().path();
+    CSS_CHECK(::mkdir(backing_.c_str(), 0755) == 0);
     for (unsigned f = 1; f <= options_.files; ++f) {
         make_file(backing_ + file_name(f));
     }

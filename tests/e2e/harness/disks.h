@@ -64,11 +64,11 @@ private:
     void add_faulty();
 
     Options options_;
+    std::string backing_;  ///< Of kFaulty: where the files are, in memory.
     std::list<test::TemporaryDirectory> directories_;  // Before what lies in them.
     std::list<test::FreezableDisk> freezable_;
     std::list<test::LoopDevice> loops_;
     std::list<FaultMount> mounts_;  ///< One a node, then the sound one.
-    std::string backing_;           ///< Where the files behind them are.
     std::string sound_;
     std::vector<std::vector<std::string>> paths_;  ///< [node - 1][file - 1].
 };

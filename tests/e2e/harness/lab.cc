@@ -75,9 +75,7 @@ Lab::~Lab() {
         (void)wait_silent(node);
     }
     nodes_.clear();
-    if (!keep_logs_) {
-        remove_scratch(directory_);
-    }
+    keep_logs_ ? keep_scratch(directory_) : remove_scratch(directory_);
 }
 
 Members Lab::everybody() const {
@@ -329,7 +327,11 @@ std::vector<std::string> Lab::violations() {
 }
 
 std::size_t Lab::client_lines(unsigned node) const {
-    return read_client_log(client_log(node)).size();
+    return acted(node).size();
+}
+
+std::vector<Acted> Lab::acted(unsigned node) const {
+    return read_client_log(client_log(node));
 }
 
 Nanos Lab::last_client_line(unsigned node) const {
@@ -347,7 +349,7 @@ void Lab::forget() {
 
 std::string Lab::story() {
     keep_logs();
-    std::string text = "logs kept in " + directory_ + "\n";
+    std::string text = "logs kept in " + kept_scratch(directory_) + "\n";
     for (const unsigned node : everybody()) {
         text += node_name(node) + (at(node).daemon.running() ? " runs" : " does not run") + "\n";
         for (const Told& event : told_by(node)) {

@@ -8,6 +8,7 @@
 #include "tests/e2e/harness/disks.h"
 #include "tests/e2e/harness/events.h"
 #include "tests/e2e/harness/network.h"
+#include "tests/e2e/harness/overlap.h"
 #include "tests/e2e/harness/process.h"
 
 namespace css::e2e {
@@ -60,7 +61,7 @@ public:
     void write_nodes_file(unsigned node, unsigned listed) const;
     /// A line for a failed test: what every node thinks, and where the logs are.
     [[nodiscard]] std::string story();
-    /// Leaves the directory with all logs in place when this object goes.
+    /// The directory with all logs outlives this object, by another name (story()).
     void keep_logs() { keep_logs_ = true; }
 
     /// Starts the daemon, waits until it answers, and follows its events. False: it does not
@@ -112,6 +113,7 @@ public:
     /// node's eviction is complete. Also what breaks 'Agreement' and 'Monotonic'.
     std::vector<std::string> violations();
     /// Lines that the clients of this node wrote so far.
+    [[nodiscard]] std::vector<Acted> acted(unsigned node) const;
     std::size_t client_lines(unsigned node) const;
     /// When the client of this node last wrote a line; 0: never.
     Nanos last_client_line(unsigned node) const;

@@ -75,4 +75,14 @@ void remove_scratch(const std::string& directory) {
     fs::remove_all(directory, ignored);
 }
 
+std::string kept_scratch(const std::string& directory) {
+    std::string kept = directory;
+    return kept.replace(kept.rfind(kPrefix), kPrefix.size(), "css-kept.");
+}
+
+void keep_scratch(const std::string& directory) {
+    end_processes_of(directory);
+    fs::rename(directory, kept_scratch(directory));
+}
+
 }  // namespace css::e2e

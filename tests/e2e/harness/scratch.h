@@ -9,5 +9,8 @@ namespace css::e2e {
 /// is removed: their directories, and the processes that were started with a path in one of them.
 std::string make_scratch();
 void remove_scratch(const std::string& directory);
+/// Where keep_scratch() puts it: later runs leave it alone, a person removes it.
+std::string kept_scratch(const std::string& directory);
+void keep_scratch(const std::string& directory);
 
 }  // namespace css::e2e
