@@ -6,6 +6,7 @@
 //     error FILE         EIO
 //     drop FILE          writes are answered and land nowhere
 //     tear FILE BYTES    so many bytes of a write land, and it is answered as whole
+//     refuse FILE OFFSET EIO for writes of this very byte, all others are carried out
 //     clear FILE
 //
 // One command a connection to SOCKET, of SOCK_SEQPACKET, answered `ok` when it is in force. Says
@@ -30,6 +31,7 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -43,7 +45,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Bytes = std::vector<char>;
 
-enum class Fault { kNone, kHang, kDelay, kError, kDrop, kTear };
+enum class Fault { kNone, kHang, kDelay, kError, kDrop, kTear, kRefuse };
 
 /// Everything in one thread: FUSE, commands, and what is due.
 class FaultFs {
@@ -214,6 +216,12 @@ void FaultFs::carry_out(const Waiting& what) {
         fuse_reply_buf(what.request, data.data(), static_cast<std::size_t>(count));
         return;
     }
+    const auto begin = static_cast<unsigned long>(what.offset);
+    const bool here = begin <= file.amount && file.amount < begin + what.size;
+    if (file.fault == Fault::kRefuse && here) {
+        fuse_reply_err(what.request, EIO);
+        return;
+    }
     std::size_t lands = what.size;
     if (file.fault == Fault::kDrop) {
         lands = 0;
@@ -253,7 +261,8 @@ void FaultFs::fail_all() {
 }
 
 bool FaultFs::command(const std::string& line) {
-    constexpr std::array<const char*, 6> kNames{"clear", "hang", "delay", "error", "drop", "tear"};
+    constexpr std::array<const char*, 7> kNames{
+        "clear", "hang", "delay", "error", "drop", "tear", "refuse"};
     std::istringstream words{line};
     std::string verb;
     std::string name;
@@ -387,6 +396,9 @@ int run(const char* backing, const char* mount, const char* socket) {
 }  // namespace css::faults
 
 int main(int argc, char** argv) {
+    // A disk is not slow because the processors are busy. Where it is not allowed, it is, then.
+    const sched_param above_daemons{.sched_priority = 10};
+    (void)::sched_setscheduler(0, SCHED_RR, &above_daemons);
     if (argc != 4) {
         std::fputs("css_fault_fs BACKING MOUNT SOCKET\n", stderr);
         return 2;
