@@ -479,6 +479,13 @@ Fault wipe(const Draw& d) {
                 if (const e2e::Finished done = lab.crsctl(n, words); !done.ok()) {
                     return "`crsctl replace css votedisk` says: " + done.out + done.err;
                 }
+                // As the alert log asks for: a daemon's next life finds it, whatever is left.
+                for (const unsigned node : lab.everybody()) {
+                    if (!set.configured.contains(set.spare)) {
+                        lab.configure(node, "voting_file = " + lab.disks().sound_path(set.spare));
+                    }
+                }
+                set.configured.insert(set.spare);
                 std::ranges::replace(set.members, file, set.spare);
                 set.spare = file;
                 lab.disks().wipe(file);

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,7 @@ struct Fault {
 struct FileSet {
     std::vector<unsigned> members;
     unsigned spare = 0;
+    std::set<unsigned> configured;  ///< Those whose sound path every node's configuration has.
 };
 
 /// A fault of any kind, of any length and target. The set of files outlives it, and changes with

@@ -7,8 +7,8 @@
 #include "tests/simulator/commit.h"
 #include "tests/simulator/disks.h"
 #include "tests/simulator/network.h"
-#include "tests/simulator/replay.h"
 #include "tests/simulator/page.h"
+#include "tests/simulator/replay.h"
 
 namespace css::sim {
 namespace {

@@ -90,6 +90,12 @@ std::string Lab::node_dir(unsigned node) const {
     return directory_ + "/" + node_name(node);
 }
 
+void Lab::configure(unsigned node, const std::string& line) const {
+    std::ofstream file{node_dir(node) + "/cssd.conf", std::ios::app};
+    file << line << '\n' << std::flush;
+    CSS_CHECK(file.good());
+}
+
 std::string Lab::client_log(unsigned node) const {
     return node_dir(node) + "/client.log";
 }
