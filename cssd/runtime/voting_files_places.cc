@@ -180,7 +180,7 @@ void VotingFiles::tell_unconfigured(File& file) {
         file.told_unconfigured = true;
         log_.alert("CRS-1657: Warning: voting file " + file.seen.at.path +
                    " is not in the configuration of this node: add `voting_file = " +
-                   file.seen.at.path + "`");
+                   file.seen.at.path + "`, and take out what has left the set");
     }
 }
 

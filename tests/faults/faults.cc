@@ -458,6 +458,18 @@ std::vector<std::string> others(Lab& lab, unsigned node, unsigned file) {
     return found;
 }
 
+/// As the alert log asks for: a daemon's next life finds the files, whatever it can read then.
+void configure(Lab& lab, const FileSet& set) {
+    for (const unsigned node : lab.everybody()) {
+        std::vector<std::string> paths;
+        for (const unsigned f : set.members) {
+            paths.push_back(set.anew.contains(f) ? lab.disks().sound_path(f)
+                                                 : lab.disks().paths(node).at(f - 1));
+        }
+        lab.configure_files(node, paths);
+    }
+}
+
 /// A file loses what stands in it, and an administrator puts another one in its place.
 Fault wipe(const Draw& d) {
     const unsigned file = d.file();
@@ -479,14 +491,9 @@ Fault wipe(const Draw& d) {
                 if (const e2e::Finished done = lab.crsctl(n, words); !done.ok()) {
                     return "`crsctl replace css votedisk` says: " + done.out + done.err;
                 }
-                // As the alert log asks for: a daemon's next life finds it, whatever is left.
-                for (const unsigned node : lab.everybody()) {
-                    if (!set.configured.contains(set.spare)) {
-                        lab.configure(node, "voting_file = " + lab.disks().sound_path(set.spare));
-                    }
-                }
-                set.configured.insert(set.spare);
                 std::ranges::replace(set.members, file, set.spare);
+                set.anew.insert(set.spare);
+                configure(lab, set);
                 set.spare = file;
                 lab.disks().wipe(file);
                 return std::string{};

@@ -60,7 +60,7 @@ struct Fault {
 struct FileSet {
     std::vector<unsigned> members;
     unsigned spare = 0;
-    std::set<unsigned> configured;  ///< Those whose sound path every node's configuration has.
+    std::set<unsigned> anew;  ///< Those that were given by their sound path.
 };
 
 /// A fault of any kind, of any length and target. The set of files outlives it, and changes with

@@ -90,10 +90,19 @@ std::string Lab::node_dir(unsigned node) const {
     return directory_ + "/" + node_name(node);
 }
 
-void Lab::configure(unsigned node, const std::string& line) const {
-    std::ofstream file{node_dir(node) + "/cssd.conf", std::ios::app};
-    file << line << '\n' << std::flush;
-    CSS_CHECK(file.good());
+void Lab::configure_files(unsigned node, const std::vector<std::string>& paths) const {
+    const std::string path = node_dir(node) + "/cssd.conf";
+    std::istringstream before{contents_of(path)};
+    std::ofstream file{path};
+    for (std::string line; std::getline(before, line);) {
+        if (!line.starts_with("voting_file")) {
+            file << line << '\n';
+        }
+    }
+    for (const std::string& each : paths) {
+        file << "voting_file = " << each << '\n';
+    }
+    CSS_CHECK(file.flush().good());
 }
 
 std::string Lab::client_log(unsigned node) const {

@@ -59,8 +59,8 @@ public:
     [[nodiscard]] std::vector<std::string> first_set(unsigned node) const;
     /// The node's own nodes file has the nodes 1 to `listed`. At first it has all.
     void write_nodes_file(unsigned node, unsigned listed) const;
-    /// One more line in the node's cssd.conf, for its daemon's next start.
-    void configure(unsigned node, const std::string& line) const;
+    /// What the node's cssd.conf gives as voting files, for its daemon's next start.
+    void configure_files(unsigned node, const std::vector<std::string>& paths) const;
     /// A line for a failed test: what every node thinks, and where the logs are.
     [[nodiscard]] std::string story();
     /// The directory with all logs outlives this object, by another name (story()).
