@@ -93,15 +93,40 @@ TEST(Seal, AnotherKeyIsNotAuthentic) {
               DatagramVerdict::kNotAuthentic);
 }
 
-TEST(Seal, DuringAChangeOfKeysBothOpen) {
+/// All hold the next key, one moves to it, and the others follow with its first datagram.
+TEST(Seal, FromOneKeyToTheNext) {
     const Sealer only_old{cluster(1), key(2)};
-    const Sealer both{cluster(1), key(3), key(2)};
     const Sealer only_new{cluster(1), key(3)};
+    Sealer first{cluster(1), key(2)};
+    Sealer second{cluster(1), key(2)};
     const Heartbeat h = member_heartbeat(kTwo, 3, 5);
-    EXPECT_EQ(verdict_of(both, sealed(only_old, h), kTwo), DatagramVerdict::kAccepted);
-    EXPECT_EQ(verdict_of(both, sealed(only_new, h), kTwo), DatagramVerdict::kAccepted);
-    EXPECT_EQ(verdict_of(only_new, sealed(both, h), kTwo), DatagramVerdict::kAccepted);
-    EXPECT_EQ(verdict_of(only_old, sealed(both, h), kTwo), DatagramVerdict::kNotAuthentic);
+    first.hold(key(3));
+    second.hold(key(3));
+    // Nobody has moved: the old key seals, both open.
+    EXPECT_EQ(verdict_of(only_old, sealed(first, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(verdict_of(first, sealed(only_old, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(first.moves() + second.moves(), 0U);
+    first.move();
+    EXPECT_EQ(verdict_of(only_new, sealed(first, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(verdict_of(only_old, sealed(first, h), kTwo), DatagramVerdict::kNotAuthentic);
+    EXPECT_EQ(verdict_of(first, sealed(second, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(verdict_of(second, sealed(first, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(second.moves(), 1U);
+    EXPECT_EQ(verdict_of(only_new, sealed(second, h), kTwo), DatagramVerdict::kAccepted);
+    // What is sealed with the former key moves nobody back, and in the end it is refused.
+    EXPECT_EQ(verdict_of(second, sealed(only_old, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(second.moves(), 1U);
+    second.drop_former();
+    EXPECT_EQ(verdict_of(second, sealed(only_old, h), kTwo), DatagramVerdict::kNotAuthentic);
+    EXPECT_EQ(verdict_of(second, sealed(first, h), kTwo), DatagramVerdict::kAccepted);
+}
+
+TEST(Seal, AHeldKeyIsNotDroppedAsAFormerOne) {
+    Sealer sealer{cluster(1), key(2)};
+    sealer.hold(key(3));
+    sealer.drop_former();
+    const auto datagram = sealed(Sealer{cluster(1), key(3)}, member_heartbeat(kTwo, 3, 5));
+    EXPECT_EQ(verdict_of(sealer, datagram, kTwo), DatagramVerdict::kAccepted);
 }
 
 TEST(Seal, AnotherClusterIsRefusedEvenWithTheSameKey) {
