@@ -2,6 +2,7 @@
 
 #include "cssd/runtime/daemon.h"
 #include "cssd/runtime/privileges.h"
+#include "cssd/runtime/trusted_places.h"
 
 // The parts in the order in which they are made (PROTOCOL 8: guardians before anything that can
 // act; they are spawned before the process locks memory and makes rings).
@@ -32,6 +33,16 @@ Status Daemon::open_log_and_identity() {
         return events.error();
     }
     events_ = std::move(*events);
+    TrustedPlaces places;
+    places.file("--config", config_.file);
+    places.file("nodes_file", config_.nodes_file);
+    places.file("key_file", config_.key_file);
+    for (const Status& trusted : {places.directory("run_dir", config_.run_dir),
+                                  places.directory("log_dir", config_.log_dir)}) {
+        if (!trusted) {
+            return trusted.error();
+        }
+    }
     auto pid_file = PidFile::take(config_.run_dir);
     if (!pid_file) {
         return pid_file.error();
@@ -43,6 +54,7 @@ Status Daemon::open_log_and_identity() {
     }
     log_ = std::move(*log);
     log_->alert(alert_started());
+    tell_refusals(places.doubts());
 
     const auto host = host_identity();
     if (!host) {

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include <malloc.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cssd/config/config.h"
@@ -59,6 +60,7 @@ int serve(const css::config::Start& start) {
 int main(int argc, char** argv) {
     // All memory is locked: an arena for each thread would be locked too.
     static_cast<void>(::mallopt(M_ARENA_MAX, 1));
+    ::umask(::umask(0) | S_IWGRP | S_IWOTH);  // Nobody else writes to what is made here.
     try {
         const auto loaded = css::config::load_config(argc, argv);
         if (const auto* text = std::get_if<css::config::Finish>(&loaded)) {

@@ -188,6 +188,11 @@ Result<Key> load_key_file(const std::string& path) {
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         return refuse(path, "the key file is open to group or others: chmod 600 it");
     }
+    if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+        return refuse(path,
+                      "the key file belongs to user " + std::to_string(status.st_uid) +
+                          ": chown it to root, or to the user that runs cssd");
+    }
     SecretText text;
     const ssize_t size = read_all(file.fd(), text);
     if (size < 0) {

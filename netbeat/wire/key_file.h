@@ -32,8 +32,9 @@ private:
 [[nodiscard]] Key random_key();
 
 /// Reads a key file: 64 hex digits, one newline at most after them. Refuses (kInvalid) anything
-/// else, a file that is not a regular one, and one that group or others may read or write; kSystem
-/// when it cannot be read. No message ever shows a part of the contents.
+/// else, a file that is not a regular one, one that group or others may read or write, and one of
+/// another user than root and our own; kSystem when it cannot be read. No message ever shows a part
+/// of the contents.
 [[nodiscard]] Result<Key> load_key_file(const std::string& path);
 
 /// Writes a fresh key to a new file of mode 0600, durably. kConflict when something of that name

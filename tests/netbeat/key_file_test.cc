@@ -93,6 +93,19 @@ TEST_F(KeyFile, RefusesWhatOthersMayRead) {
     EXPECT_TRUE(load_key_file(path()));
 }
 
+TEST_F(KeyFile, RefusesWhatAnotherUserOwns) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "needs root, to give a file away";
+    }
+    write(kGood);
+    ASSERT_EQ(::chown(path().c_str(), 65534, 0), 0);
+    const auto key = load_key_file(path());
+    ASSERT_FALSE(key);
+    EXPECT_NE(key.error().message.find("belongs to user 65534: chown it to root"),
+              std::string::npos)
+        << key.error().message;
+}
+
 TEST_F(KeyFile, SaysWhyItCannotBeRead) {
     const auto missing = load_key_file(path());
     ASSERT_FALSE(missing);

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/runtime/cluster.h"
 
@@ -127,6 +128,40 @@ TEST(Daemon, ASecondOneOnTheSameRunDirIsRefused) {
               std::string::npos)
         << second.err;
     EXPECT_TRUE(cluster.wait_members(1, {"n1"}));
+}
+
+TEST(Daemon, ADirectoryThatOthersMayWriteToIsRefused) {
+    LoopbackCluster cluster{1, 1};
+    cluster.format();
+    for (const std::string key : {"run", "log"}) {
+        const std::string path = cluster.run_dir(1) + "/../" + key;
+        std::filesystem::create_directories(path);
+        ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
+        const Finished refused = run({CSS_E2E_CSSD, "--config", cluster.config_file(1)});
+        EXPECT_EQ(refused.status, 1);
+        EXPECT_EQ(refused.err.find("cssd: " + key + "_dir: everybody may change what is in /"), 0U)
+            << refused.err;
+        EXPECT_NE(refused.err.find("mode 0777"), std::string::npos) << refused.err;
+        ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
+    }
+    EXPECT_TRUE(cluster.guardians(1).empty());
+}
+
+/// A place that somebody else may exchange is told, and no reason to stay away.
+TEST(Daemon, DoubtsAboutPlacesAreInTheAlertLog) {
+    LoopbackCluster cluster{1, 1};
+    cluster.format();
+    const std::string above = std::filesystem::path{cluster.config_file(1)}.parent_path().string();
+    ASSERT_EQ(::chmod(above.c_str(), 0777), 0);
+    ASSERT_EQ(::chmod(cluster.config_file(1).c_str(), 0666), 0);
+    cluster.start(1);
+    ASSERT_TRUE(cluster.wait_members(1, {"n1"})) << cluster.alert_log(1);
+    EXPECT_TRUE(cluster.wait_alert(
+        1, "CRS-1657: Warning: --config: everybody may change " + cluster.config_file(1)));
+    EXPECT_TRUE(cluster.wait_alert(1,
+                                   "CRS-1657: Warning: --config, log_dir, run_dir: everybody may "
+                                   "put something else in the place of what is in " +
+                                       above));
 }
 
 TEST(Daemon, AnswersAndSaysWhyWhileItWaitsForVotingFiles) {
