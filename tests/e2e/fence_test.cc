@@ -442,7 +442,7 @@ TEST_F(Calm, AFullDisk) {
     Lab& lab = make(options());
     const std::string log = lab.run_dir(3) + "/../log";
     ASSERT_EQ(::mkdir(log.c_str(), 0755), 0);
-    ASSERT_EQ(::mount("css-full", log.c_str(), "tmpfs", 0, "size=64k"), 0);
+    ASSERT_EQ(::mount("css-full", log.c_str(), "tmpfs", 0, "size=64k,mode=755"), 0);
     struct Unmount {
         std::string path;
         ~Unmount() { static_cast<void>(::umount2(path.c_str(), MNT_DETACH)); }

@@ -56,7 +56,7 @@ LogDisks::LogDisks(const Lab& lab) {
         const std::string& log = directories_.emplace_back(lab.log_dir(node));
         CSS_CHECK(::mkdir(log.c_str(), 0755) == 0);
         // The mount is seen by this process alone, as those of the voting files are.
-        CSS_CHECK(::mount("css-logs", log.c_str(), "tmpfs", 0, "size=64m") == 0);
+        CSS_CHECK(::mount("css-logs", log.c_str(), "tmpfs", 0, "size=64m,mode=755") == 0);
     }
 }
 
