@@ -230,4 +230,25 @@ std::optional<voting::HeaderRegion> region_of(const core::HeaderOrder& order,
     return region;
 }
 
+voting::PathHints hints_lacking(const FileSeen& file,
+                                std::span<const FileSeen> files,
+                                const Record& record) {
+    voting::PathHints lacking;
+    if (!readable(file) || file.at.header.generation != record.files_generation) {
+        return lacking;
+    }
+    for (const FileSeen& other : files) {
+        if (!readable(other) || !other.place || !record.files.contains(*other.place)) {
+            continue;
+        }
+        const FileUid& uid = other.at.header.file;
+        const std::size_t place = other.place->index();
+        if (voting::tag_of(uid) == record.file_tags[*other.place] &&
+            file.hints.at(place).file != uid && other.at.path.size() <= voting::kPathMax) {
+            lacking.at(place) = {uid, other.at.path};
+        }
+    }
+    return lacking;
+}
+
 }  // namespace css::runtime

@@ -58,4 +58,11 @@ struct FilePlan {
                                                             std::span<const FileSeen> files,
                                                             const FilePlan& plan);
 
+/// The hints that `file` has not, of those among `files` that have a place in the record. Two that
+/// write hints at once may undo each other's, and sectors get damaged: whoever sees it writes them
+/// again. Nothing for a file whose header is not of the record's generation.
+[[nodiscard]] voting::PathHints hints_lacking(const FileSeen& file,
+                                              std::span<const FileSeen> files,
+                                              const Record& record);
+
 }  // namespace css::runtime

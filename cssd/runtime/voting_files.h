@@ -116,6 +116,7 @@ private:
     void set_fault(const std::string& fault);
     void give_up_others(std::size_t i, const std::string& reason);
     void close_lost(const FilePlan& plan);
+    void restore_hints();
     void tell_unconfigured(File& file);
     void open_missing(const FilePlan& plan);
     void drop_learned(const FilePlan& plan);

@@ -145,6 +145,7 @@ void VotingFiles::settle(const Record* record) {
             return;  // opened() has said so.
         }
         close_lost(*now);
+        restore_hints();
     }
     drop_learned(*now);
     open_missing(*now);
@@ -168,6 +169,20 @@ void VotingFiles::close_lost(const FilePlan& plan) {
             }
         } else if (file.seen.place) {
             tell_unconfigured(file);
+        }
+    }
+}
+
+/// Under the lock.
+void VotingFiles::restore_hints() {
+    const std::vector<FileSeen> all = seen();
+    for (std::size_t i = 0; record_ && i < files_count_; ++i) {
+        if (!all[i].place) {
+            continue;
+        }
+        const voting::PathHints lacking = hints_lacking(all[i], all, *record_);
+        if (lacking != voting::PathHints{}) {
+            files_[i].thread->write_hints(lacking);
         }
     }
 }

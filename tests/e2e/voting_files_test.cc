@@ -1,4 +1,13 @@
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cssd/base/unique_fd.h"
 #include "tests/e2e/cluster_test.h"
+#include "voting/format/header.h"
 
 namespace css::e2e {
 namespace {
@@ -164,6 +173,56 @@ TEST_F(VotingFiles, DaemonsThatAreStartedWithTheOldPathsFindTheNewFiles) {
         EXPECT_NE(lab.alert_log(node).find("add `voting_file = " + disk(4) + "`"),
                   std::string::npos);
     }
+}
+
+/// What stands before the slots, with what it says of the other files' paths.
+voting::HeaderRegion region_of(const std::string& path, std::span<std::byte> bytes) {
+    const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    voting::HeaderRegion region;
+    EXPECT_EQ(::pread(file.get(), bytes.data(), bytes.size(), 0),
+              static_cast<ssize_t>(bytes.size()));
+    EXPECT_EQ(voting::decode_region(bytes.first<voting::kHeaderSize>(), region),
+              SectorVerdict::kValid);
+    return region;
+}
+
+void lose_hints(const std::string& path) {
+    std::array<std::byte, voting::kHeaderSize> bytes{};
+    voting::HeaderRegion region = region_of(path, bytes);
+    region.hints = {};
+    voting::encode_region(region, bytes);
+    const UniqueFd file{::open(path.c_str(), O_WRONLY | O_DSYNC | O_CLOEXEC)};
+    ASSERT_EQ(::pwrite(file.get(), bytes.data(), bytes.size(), 0),
+              static_cast<ssize_t>(bytes.size()));
+}
+
+bool has_hints_for(const std::string& path, const std::vector<std::string>& others) {
+    std::array<std::byte, voting::kHeaderSize> bytes{};
+    const voting::HeaderRegion region = region_of(path, bytes);
+    return std::ranges::all_of(others, [&](const std::string& other) {
+        return std::ranges::any_of(
+            region.hints, [&](const voting::PathHint& hint) { return hint.path == other; });
+    });
+}
+
+/// Two nodes that read, change and write them at once may undo each other's.
+TEST_F(VotingFiles, HintsThatGetLostComeBack) {
+    Lab& lab = form({.spare_files = 3, .disks = DiskKind::kPlain});
+    const Nanos begin = boottime_now();
+    const std::vector<std::string> now{disk(4), disk(5), disk(6)};
+    expect_done(1,
+                {"replace", "css", "votedisk", now[0], now[1], now[2]},
+                added(now) + deleted(disk(1)) + deleted(disk(2)) + deleted(disk(3)));
+    for (const unsigned node : lab.everybody()) {
+        expect_table(node, 3, now);
+    }
+    for (const std::string& path : now) {
+        lose_hints(path);
+    }
+    for (const std::string& path : now) {
+        EXPECT_TRUE(lab.wait_until([&] { return has_hints_for(path, now); })) << path;
+    }
+    expect_all_act(begin);
 }
 
 }  // namespace

@@ -219,5 +219,23 @@ TEST(FilePlan, AnOrderedHeaderWithAnUnknownTagIsNotMade) {
     EXPECT_FALSE(region_of(order(FileSet{0b1011}, FileSet{0b1111}), files, plan(files)));
 }
 
+TEST(FilePlan, HintsThatGotLostAreLacking) {
+    std::vector<FileSeen> files = first_set();
+    files.push_back(seen(4));  // In no set.
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        files[i].place = FileIndex::from_index(i);
+        files[i].at.header.generation = 2;
+    }
+    files[0].hints[0] = {uid(1), "/elsewhere"};
+    files[0].hints[1] = {uid(9), "/v2"};
+    files[2].place.reset();  // Not open.
+    const Record newest = record(FileSet{0b111}, {}, 2);
+    voting::PathHints lacking;
+    lacking[1] = {uid(2), "/v2"};
+    EXPECT_EQ(hints_lacking(files[0], files, newest), lacking);
+    files[0].at.header.generation = 3;
+    EXPECT_EQ(hints_lacking(files[0], files, newest), voting::PathHints{}) << "this node is behind";
+}
+
 }  // namespace
 }  // namespace css::runtime
