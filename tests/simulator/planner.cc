@@ -27,9 +27,18 @@ Planner::Planner(World& world)
 // --------------------------------------------------------------------------- the schedule
 
 void Planner::schedule() {
+    std::ranges::stable_sort(world_.options.schedule, {}, &FaultAction::at);
+    first_order_ = world_.queue.reserve(world_.options.schedule.size());
+    push_fault(0);
+}
+
+void Planner::push_fault(unsigned which) {
     const std::vector<FaultAction>& actions = world_.options.schedule;
-    for (unsigned i = 0; i < actions.size(); ++i) {
-        world_.at(actions[i].at, EventKind::kFault, 0, 0, i);
+    if (which < actions.size()) {
+        world_.queue.push_in_order({.time = std::max(actions[which].at, world_.now),
+                                    .order = first_order_ + which,
+                                    .kind = EventKind::kFault,
+                                    .argument = which});
     }
 }
 
@@ -58,6 +67,7 @@ unsigned Planner::insane_file(unsigned from) const {
 }
 
 void Planner::on_fault(const Event& event) {
+    push_fault(event.argument + 1);
     perform(world_.options.schedule[event.argument]);
 }
 

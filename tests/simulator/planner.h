@@ -26,6 +26,7 @@ public:
     void heal_all();
 
 private:
+    void push_fault(unsigned which);
     void network_fault(const FaultAction& action, Prng& prng);
     void partition(const FaultAction& action, Prng& prng);
     void disk_fault(const FaultAction& action, Prng& prng);
@@ -45,6 +46,7 @@ private:
 
     World& world_;
     SimTime misscount_;
+    std::uint64_t first_order_ = 0;  ///< Of the faults, in the queue of events.
 };
 
 }  // namespace css::sim

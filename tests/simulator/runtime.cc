@@ -270,10 +270,11 @@ void Runtime::schedule_wake(Machine& machine) {
     if (daemon.wake_at == kForever) {
         return;
     }
-    const SimTime when = machine.clock.when(daemon.wake_at, world_.now);
-    if (daemon.wake_event_at != 0 && daemon.wake_event_at <= when) {
+    if (daemon.wake_event_at != 0 &&
+        machine.clock.local(daemon.wake_event_at - 1) < daemon.wake_at) {
         return;
     }
+    const SimTime when = machine.clock.when(daemon.wake_at, world_.now);
     daemon.wake_event_at = when;
     world_.at(when, EventKind::kWake, machine.index, daemon.life);
 }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -10,9 +12,21 @@
 #include "cssd/base/check.h"
 #include "cssd/base/types.h"
 
-/// Little-endian integers in a block of bytes, by shifts: the same bytes on every machine. For the
-/// codecs of this folder only.
+/// Little-endian integers in a block of bytes: the same bytes on every machine. For the codecs of
+/// this folder only.
 namespace css::voting {
+
+/// From the order of this machine to that of the block, or back.
+template <std::unsigned_integral T>
+constexpr T little_endian(T value) {
+    if constexpr (std::endian::native == std::endian::little || sizeof(T) == 1) {
+        return value;
+    } else {
+        auto bytes = std::bit_cast<std::array<std::byte, sizeof(T)>>(value);
+        std::reverse(bytes.begin(), bytes.end());
+        return std::bit_cast<T>(bytes);
+    }
+}
 
 inline bool all_zero(std::span<const std::byte> bytes) {
     return bytes.empty() || (bytes[0] == std::byte{0} &&
@@ -27,15 +41,9 @@ public:
     template <std::unsigned_integral T>
     void put(T value) {
         CSS_CHECK(sizeof(T) <= rest_.size());
-        std::byte* const to = rest_.data();
-        // The compiler makes one store of up to four bytes, but not of eight.
-        for (std::size_t i = 0; i < std::min(sizeof(T), std::size_t{4}); ++i) {
-            to[i] = static_cast<std::byte>(value >> (8 * i) & 0xFF);
-        }
-        rest_ = rest_.subspan(std::min(sizeof(T), std::size_t{4}));
-        if constexpr (sizeof(T) > 4) {
-            put(static_cast<std::uint32_t>(value >> 32));
-        }
+        const T ordered = little_endian(value);
+        std::memcpy(rest_.data(), &ordered, sizeof ordered);
+        rest_ = rest_.subspan(sizeof ordered);
     }
     void put(std::span<const std::byte> bytes) {
         CSS_CHECK(bytes.size() <= rest_.size());
@@ -48,12 +56,9 @@ public:
         CSS_CHECK(range.size() * 4 <= rest_.size());
         std::byte* to = rest_.data();
         for (const auto& element : range) {
-            const std::uint32_t value = value_of(element);
-            to[0] = static_cast<std::byte>(value & 0xFF);
-            to[1] = static_cast<std::byte>(value >> 8 & 0xFF);
-            to[2] = static_cast<std::byte>(value >> 16 & 0xFF);
-            to[3] = static_cast<std::byte>(value >> 24);
-            to += 4;
+            const std::uint32_t ordered = little_endian(std::uint32_t{value_of(element)});
+            std::memcpy(to, &ordered, sizeof ordered);
+            to += sizeof ordered;
         }
         rest_ = rest_.subspan(range.size() * 4);
     }
@@ -80,19 +85,10 @@ public:
     template <std::unsigned_integral T>
     T get() {
         CSS_CHECK(sizeof(T) <= rest_.size());
-        if constexpr (sizeof(T) > 4) {
-            const T low = get<std::uint32_t>();
-            return low | static_cast<T>(get<std::uint32_t>()) << 32;
-        } else {
-            const std::byte* const from = rest_.data();
-            T value = 0;
-            for (std::size_t i = 0; i < sizeof(T); ++i) {
-                value =
-                    static_cast<T>(value | static_cast<T>(std::to_integer<T>(from[i]) << (8 * i)));
-            }
-            rest_ = rest_.subspan(sizeof(T));
-            return value;
-        }
+        T ordered = 0;
+        std::memcpy(&ordered, rest_.data(), sizeof ordered);
+        rest_ = rest_.subspan(sizeof ordered);
+        return little_endian(ordered);
     }
     /// Many numbers of four bytes, one after another; `element_of` makes an element of one.
     template <class Range, class ElementOf>
@@ -100,11 +96,10 @@ public:
         CSS_CHECK(range.size() * 4 <= rest_.size());
         const std::byte* from = rest_.data();
         for (auto& element : range) {
-            const auto part = [from](std::size_t i) {
-                return std::to_integer<std::uint32_t>(from[i]);
-            };
-            element = element_of(part(0) | part(1) << 8 | part(2) << 16 | part(3) << 24);
-            from += 4;
+            std::uint32_t ordered = 0;
+            std::memcpy(&ordered, from, sizeof ordered);
+            element = element_of(little_endian(ordered));
+            from += sizeof ordered;
         }
         rest_ = rest_.subspan(range.size() * 4);
     }
