@@ -16,10 +16,11 @@ namespace css::core {
 
 /// One voting file as the core drives it (PROTOCOL 4).
 struct FileProgress {
-    FileTag tag;                ///< Of the file that has, or last had, this place here.
-    bool primed = false;        ///< Read once in this life, so writing it is allowed (PROTOCOL 6).
-    bool failing = false;       ///< The last cycle failed: the next one waits a full period.
-    bool own_readable = false;  ///< The priming read showed own H and B readable.
+    FileTag tag;                 ///< Of the file that has, or last had, this place here.
+    bool primed = false;         ///< Read once in this life, so writing it is allowed (PROTOCOL 6).
+    bool failing = false;        ///< The last cycle failed: the next one waits a full period.
+    bool kills_failing = false;  ///< The last one could not write them: the next one in its turn.
+    bool own_readable = false;   ///< The priming read showed own H and B readable.
 
     bool in_flight = false;
     bool stale = false;  ///< The cycle in flight is one of another file that had this place.

@@ -22,6 +22,7 @@ void Arbiter::Impl::on(const CycleFinished& input) {
         return;
     }
     CSS_CHECK(input.slots.size() == f.slots);
+    f.kills_failing = !input.kills_written;
     f.read_begin = f.begin;
     f.header_generation = input.header_generation.value_or(f.header_generation);
     f.cycle_time = now_ - f.begin;
@@ -357,8 +358,9 @@ void Arbiter::Impl::schedule_cycles() {
         Instant due = f.begin + (fast_ ? kFastCycle : period);
         if (f.failing) {
             due = f.begin + (fast_ ? std::max(kFastCycle, period / 4) : period);
-        } else if (may_write(i) && (!f.writes || f.writes_content != content_ ||
-                                    f.writes_ballot != paxos_.serial() || kills_wanted(i))) {
+        } else if (may_write(i) &&
+                   (!f.writes || f.writes_content != content_ ||
+                    f.writes_ballot != paxos_.serial() || (!f.kills_failing && kills_wanted(i)))) {
             due = now_;  // Something to publish.
         } else if (header_wanted(i)) {
             due = f.begin + period / 4;

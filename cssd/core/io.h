@@ -43,7 +43,7 @@ struct FileClosed {
 };
 
 enum class CycleOutcome : std::uint8_t {
-    kDone,         ///< Everything asked for was written, then everything asked for was read.
+    kDone,         ///< All that was asked for was written, but for kill blocks, then all was read.
     kWriteFailed,  ///< Nothing was read. The write may or may not have landed.
     kReadFailed,   ///< Written (if asked for), not read.
 };
@@ -54,6 +54,8 @@ struct CycleFinished {
     std::uint64_t id = 0;
     CycleOutcome outcome = CycleOutcome::kDone;
     bool own_as_written = false;  ///< The read showed own H and B byte for byte as written.
+    /// A kill block that cannot be written fails no cycle: safety rests on the record in H.
+    bool kills_written = true;
     std::span<const SlotView> slots;
     /// Of the header, if this cycle read it and it was valid.
     std::optional<std::uint64_t> header_generation = std::nullopt;

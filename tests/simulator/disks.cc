@@ -318,6 +318,7 @@ core::CycleFinished Disks::result_of(const Request& request) const {
     finished.outcome = request.outcome;
     if (request.outcome == core::CycleOutcome::kDone) {
         finished.own_as_written = request.as_written;
+        finished.kills_written = request.kill_count == 0 || !kills_refused(request.file);
         finished.slots =
             request.copied ? std::span<const SlotView>{request.copy} : image.views(request.slots);
         if (image.header().generation != 0 && (request.header || finished.id % 4 == 0)) {
@@ -351,7 +352,14 @@ void Disks::land_sector(Request& request, std::size_t which) {
     write(request.file, request.self, which, bytes);
 }
 
+bool Disks::kills_refused(unsigned file) const {
+    return ((world_.options.bad_kill_files >> file) & 1U) != 0;
+}
+
 void Disks::land_kills(Request& request) {
+    if (kills_refused(request.file)) {
+        return;
+    }
     for (std::size_t i = 0; i < request.kill_count; ++i) {
         kill_landed_[request.file][request.kills[i].slot] = world_.now;
         write(request.file, request.kills[i].slot, voting::kKillSector, request.kills[i].bytes);

@@ -161,6 +161,7 @@ private:
     void note_holder(const Machine& machine, Unique unique);
     void check_kill(const Request& request, const core::CycleOrder::Kill& kill) const;
     void land_sector(Request& request, std::size_t which);
+    [[nodiscard]] bool kills_refused(unsigned file) const;
     void land_kills(Request& request);
     void lose(unsigned index);
     void land_heartbeat(const Request& request, std::span<const std::byte> bytes);

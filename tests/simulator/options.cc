@@ -205,6 +205,15 @@ void draw_spare_files(const std::string& faults, Options& options) {
     }
 }
 
+/// Sectors go bad one by one, and kill blocks have theirs: on some files, now and then on all.
+void draw_bad_kill_files(Options& options) {
+    Prng prng{options.seed, 14};
+    if (prng.chance(1, 12)) {
+        const auto all = static_cast<std::int64_t>((1U << options.files) - 1);
+        options.bad_kill_files = static_cast<std::uint16_t>(prng.coin() ? all : prng.range(1, all));
+    }
+}
+
 /// One run in four is directed at some rule, which is not broken: what is rare elsewhere is common
 /// there. Two stop rules are rare even so. A kind or two of other faults among them reaches what no
 /// run was directed at.
@@ -247,7 +256,7 @@ std::string Options::describe() const {
                   line.size(),
                   "nodes=%u files=%u+%u sector=%zu interconnects=%u misscount=%lldms "
                   "disktimeout=%lldms reboottime=%lldms changes=%zu fence=%s%s loss=%u dup=%u "
-                  "reorder=%u stall=%u split=%u insane=%x phase=%.1fs%s ",
+                  "reorder=%u stall=%u split=%u insane=%x bad-kill=%x phase=%.1fs%s ",
                   nodes(),
                   files,
                   spare_files,
@@ -265,6 +274,7 @@ std::string Options::describe() const {
                   stall_permille,
                   split_permille,
                   static_cast<unsigned>(insane_files),
+                  static_cast<unsigned>(bad_kill_files),
                   static_cast<double>(fault_phase) / 1e9,
                   final_partition ? " final-partition" : "");
     std::string text = line.data() + std::to_string(schedule.size()) + " faults";
@@ -320,6 +330,7 @@ Options draw_options(std::uint64_t seed, const Overrides& over) {
     draw_spare_files(over.faults, options);
     direct(over.directed, options);
     if (over.words().empty()) {
+        draw_bad_kill_files(options);
         draw_directed(options);
     }
     if (options.schedule.empty()) {

@@ -44,6 +44,7 @@ struct Options {
     unsigned stall_permille = 0;     ///< Outputs interrupted by a short stop of the daemon.
     unsigned split_permille = 0;     ///< Cycles whose sectors land and are read at different times.
     std::uint16_t insane_files = 0;  ///< May lose what was acknowledged: a minority, by index.
+    std::uint16_t bad_kill_files = 0;  ///< No kill block can be written there, by index.
     SimTime fault_phase = 0;
     SimTime fault_gap = 0;  ///< Mean time between two faults.
     std::array<std::uint8_t, kFaultKinds> mix{};

@@ -39,6 +39,7 @@ void each_value(Run& run, Visit visit) {
     visit("stall-permille", run.stall_permille);
     visit("split-permille", run.split_permille);
     visit("insane-files", run.insane_files);
+    visit("bad-kill-files", run.bad_kill_files);
     visit("fault-phase", run.fault_phase);
     visit("replay-always", run.replay_always);
     visit("audit", run.audit);

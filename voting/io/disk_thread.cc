@@ -243,6 +243,7 @@ std::optional<Error> DiskThread::Body::cycle(Session& session, core::CycleOrder 
     finished.header_generation = report.header_generation;
     finished.outcome = report.outcome;
     finished.own_as_written = report.own_as_written;
+    finished.kills_written = report.kills_written;
     if (report.outcome == core::CycleOutcome::kDone) {
         finished.slots = session.views(slots);
     }

@@ -213,6 +213,7 @@ CycleReport Session::run(core::CycleOrder order, const std::optional<HeaderRegio
     CSS_CHECK(order.slots >= 1);
     CSS_CHECK(order.slots <= options_.slots_max);
     first_failure_.reset();
+    kill_failure_.reset();
     encode(order);
     if ((region && !renew_header(*region)) || !write(order)) {
         return failed(core::CycleOutcome::kWriteFailed);
@@ -222,6 +223,8 @@ CycleReport Session::run(core::CycleOrder order, const std::optional<HeaderRegio
     }
     failures_in_a_row_ = 0;
     CycleReport report;
+    report.kills_written = !kill_failure_;
+    report.failure = std::exchange(kill_failure_, std::nullopt);
     table_->update(read_area(layout_->slots(order.slots)), order.slots);
     report.own_as_written = order.own && table_->shows_exactly(options_.self, own_area());
     judge_header(report);
@@ -246,6 +249,7 @@ void Session::encode(core::CycleOrder& order) {
 }
 
 /// H and B are neighbours and go out in one request; the kill blocks, anywhere in the file, beside.
+/// Of these some may fail.
 bool Session::write(const core::CycleOrder& order) {
     if (order.own) {
         queue(DiskOperation::kWriteOwn, layout_->heartbeat_and_ballot(options_.self), own_area());
@@ -432,13 +436,15 @@ void Session::act_on(const IoEvent& event) {
     if (event.was_late) {
         options_.on_late(event);
     }
-    if (event.kind == IoEvent::Kind::kLate || event.error == 0 || first_failure_) {
+    std::optional<Error>& first =
+        event.operation == DiskOperation::kWriteKill ? kill_failure_ : first_failure_;
+    if (event.kind == IoEvent::Kind::kLate || event.error == 0 || first) {
         return;
     }
     const std::string what = name_of(event.operation) + options_.path;
-    first_failure_ = event.error == kShortTransfer
-                         ? Error{ErrorCode::kSystem, EIO, what + ": short transfer"}
-                         : system_error(what, event.error);
+    first = event.error == kShortTransfer
+                ? Error{ErrorCode::kSystem, EIO, what + ": short transfer"}
+                : system_error(what, event.error);
 }
 
 }  // namespace css::voting

@@ -36,6 +36,7 @@ struct SessionOptions {
 struct CycleReport {
     core::CycleOutcome outcome = core::CycleOutcome::kDone;
     bool own_as_written = false;
+    bool kills_written = true;
     /// Of the header, if this cycle read it.
     std::optional<std::uint64_t> header_generation = std::nullopt;
     /// What stands before the slots is not what it was: see region().
@@ -118,6 +119,7 @@ private:
     IoSlots ios_;
     bool bell_armed_ = false;
     std::optional<Error> first_failure_;
+    std::optional<Error> kill_failure_;  ///< The first of this cycle's kill blocks.
 
     HeaderRegion region_read_;
     std::optional<Layout> layout_;
