@@ -193,6 +193,15 @@ std::string_view name_of(StartMode mode) {
     return "";
 }
 
+std::string_view name_of(Sandbox sandbox) {
+    switch (sandbox) {
+        case Sandbox::kOn: return "on";
+        case Sandbox::kStrict: return "strict";
+        case Sandbox::kOff: return "off";
+    }
+    return "";
+}
+
 std::variant<Start, Finish> load_config(int argc, const char* const* argv) {
     try {
         return load(argc, argv);

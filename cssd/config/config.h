@@ -17,10 +17,17 @@ namespace css::config {
 enum class FenceAction : std::uint8_t { kReboot, kKillClients, kCommand, kExit };
 enum class ExitAction : std::uint8_t { kStayOut, kExit, kReboot };
 enum class StartMode : std::uint8_t { kEnabled, kDisabled };
+/// What the daemon gives up once it has started.
+enum class Sandbox : std::uint8_t {
+    kOn,      ///< Capabilities, programs, system calls that it never needs.
+    kStrict,  ///< Besides, every system call that it is not known to need.
+    kOff,     ///< Nothing.
+};
 
 std::string_view name_of(FenceAction action);
 std::string_view name_of(ExitAction action);
 std::string_view name_of(StartMode mode);
+std::string_view name_of(Sandbox sandbox);
 
 /// From this weight on a node is `css_critical`: the attribute adds it to the weight 1..999 that
 /// the administrator gave.
@@ -48,6 +55,7 @@ struct Config {
     StartMode start_mode = StartMode::kEnabled;
     std::uint32_t weight = 1;        ///< 1..999, and 1000 more with css_critical.
     unsigned realtime_priority = 4;  ///< 0: none; else SCHED_RR's 1..99.
+    Sandbox sandbox = Sandbox::kOn;
     LogLevel log_level = LogLevel::kInfo;
     std::string metrics_address;  ///< `host:port`; empty: none.
 };

@@ -159,6 +159,11 @@ Status set_start_mode(Config& config, std::string_view value) {
     return set_choice(config.start_mode, value, kChoices);
 }
 
+Status set_sandbox(Config& config, std::string_view value) {
+    static constexpr std::array kChoices{Sandbox::kOn, Sandbox::kStrict, Sandbox::kOff};
+    return set_choice(config.sandbox, value, kChoices);
+}
+
 constexpr std::array kKeys{
     Key{"cluster_name",
         "name of the cluster, as on its voting files",
@@ -230,6 +235,11 @@ constexpr std::array kKeys{
         "1 to 99, or 0 for none (4)",
         Times::kOnce,
         [](Config& c, std::string_view v) { return set_number(c.realtime_priority, v, 0U, 99U); }},
+    Key{"sandbox",
+        "what is given up after the start: on (default: most capabilities, dangerous system "
+        "calls), strict (all calls that are not known to be needed), off",
+        Times::kOnce,
+        set_sandbox},
     Key{"log_level",
         "trace, debug, info (default), warning, error, critical, off",
         Times::kOnce,

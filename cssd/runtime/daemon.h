@@ -62,6 +62,8 @@ private:
     Status open_log_and_identity();
     Status open_orders();
     Status start_guardians();
+    Status settle_privileges();
+    Status start_polling();
     [[nodiscard]] guardian::GuardianLinkOptions link_options();
     Status start_service();
     Status start_clients();

@@ -2,10 +2,12 @@
 
 #include "cssd/runtime/daemon.h"
 #include "cssd/runtime/privileges.h"
+#include "cssd/runtime/sandbox.h"
 #include "cssd/runtime/trusted_places.h"
 
 // The parts in the order in which they are made (PROTOCOL 8: guardians before anything that can
-// act; they are spawned before the process locks memory and makes rings).
+// act; they are spawned before the process locks memory and makes rings). Guardians and fence
+// commands need what the daemon is started with; all threads that are begun after them do not.
 
 namespace css::runtime {
 
@@ -13,9 +15,11 @@ Status Daemon::start() {
     for (const auto step : {&Daemon::open_log_and_identity,
                             &Daemon::open_orders,
                             &Daemon::start_guardians,
+                            &Daemon::start_fence_commands,
+                            &Daemon::settle_privileges,
+                            &Daemon::start_polling,
                             &Daemon::start_files,
-                            &Daemon::start_service,
-                            &Daemon::start_fence_commands}) {
+                            &Daemon::start_service}) {
         if (const Status done = (this->*step)(); !done) {
             if (log_ != nullptr) {
                 log_->alert("CRS-1656: The CSS daemon is terminating due to a fatal error: " +
@@ -37,8 +41,9 @@ Status Daemon::open_log_and_identity() {
     places.file("--config", config_.file);
     places.file("nodes_file", config_.nodes_file);
     places.file("key_file", config_.key_file);
-    for (const Status& trusted : {places.directory("run_dir", config_.run_dir),
-                                  places.directory("log_dir", config_.log_dir)}) {
+    for (const Status& trusted :
+         {places.directory("run_dir", config_.run_dir),
+          places.directory("log_dir", config_.log_dir, TrustedPlaces::Sticky::kTold)}) {
         if (!trusted) {
             return trusted.error();
         }
@@ -48,7 +53,10 @@ Status Daemon::open_log_and_identity() {
         return pid_file.error();
     }
     pid_file_ = std::move(*pid_file);
-    auto log = Log::open(LogOptions{.directory = config_.log_dir, .level = config_.log_level});
+    auto log = Log::open(LogOptions{
+        .directory = config_.log_dir, .level = config_.log_level, .on_thread_start = [this] {
+            give_up_privileges(config_.sandbox);
+        }});
     if (!log) {
         return log.error();
     }
@@ -81,6 +89,7 @@ Status Daemon::open_log_and_identity() {
 guardian::GuardianEvents Daemon::guardian_events() {
     guardian::GuardianEvents events;
     events.on_ready = [this] {
+        give_up_privileges(config_.sandbox);  // Its thread began with the guardians themselves.
         events_->post([](MainEvents::News& news) { news.guardians_ready = true; });
     };
     events.on_waiting = [this](guardian::Which which, bool former_alive, std::size_t clients) {
@@ -190,6 +199,25 @@ Status Daemon::start_guardians() {
     }
     guardians_ = std::move(*guardians);
     wiring_.guardians = guardians_.get();
+    return Done{};
+}
+
+/// All that needs privileges is done, or has a thread of its own.
+Status Daemon::settle_privileges() {
+    tell_refusals(lock_memory());
+    raise_descriptor_limit();
+    const GivenUp given_up = give_up_privileges(config_.sandbox);
+    tell_refusals(given_up.refused);
+    log_->trace(config::LogLevel::kInfo,
+                "clssscSandbox",
+                given_up.what + (config_.fence_command.empty()
+                                     ? ""
+                                     : "; the thread fencecmd, for fence_command, keeps all"));
+    return Done{};
+}
+
+Status Daemon::start_polling() {
+    const RealtimeScope realtime{config_.realtime_priority};
     auto polling = Polling::start([this] { core_.step(core::Tick{}); });
     if (!polling) {
         return polling.error();
@@ -203,8 +231,6 @@ Status Daemon::start_guardians() {
 }
 
 Status Daemon::start_files() {
-    tell_refusals(lock_memory());
-    raise_descriptor_limit();
     const RealtimeScope realtime{config_.realtime_priority};
     if (!realtime.warning().empty()) {
         tell_refusals({realtime.warning()});

@@ -115,14 +115,20 @@ void prepare_log_thread() {
 
 /// spdlog starts its thread with default attributes; locked memory would hold the whole default
 /// stack of 8 MiB.
-std::shared_ptr<spdlog::details::thread_pool> make_pool(std::size_t queue_lines) {
+std::shared_ptr<spdlog::details::thread_pool> make_pool(const LogOptions& options) {
     pthread_attr_t before;
     pthread_attr_t small;
     CSS_CHECK(::pthread_getattr_default_np(&before) == 0);
     CSS_CHECK(::pthread_getattr_default_np(&small) == 0);
     CSS_CHECK(::pthread_attr_setstacksize(&small, kStackSize) == 0);
     CSS_CHECK(::pthread_setattr_default_np(&small) == 0);
-    auto pool = std::make_shared<spdlog::details::thread_pool>(queue_lines, 1U, prepare_log_thread);
+    auto pool = std::make_shared<spdlog::details::thread_pool>(
+        options.queue_lines, 1U, [more = options.on_thread_start] {
+            prepare_log_thread();
+            if (more) {
+                more();
+            }
+        });
     CSS_CHECK(::pthread_setattr_default_np(&before) == 0);
     ::pthread_attr_destroy(&before);
     ::pthread_attr_destroy(&small);
@@ -144,7 +150,7 @@ public:
 
     /// Begins to log: nothing before this needs a thread.
     void start(const LogOptions& options) {
-        pool = make_pool(options.queue_lines);
+        pool = make_pool(options);
         alert = make_logger("alert", alert_sink, "%Y-%m-%d %H:%M:%S.%e [CSSD(%P)]%v");
         trace = make_logger("trace", trace_sink, "%Y-%m-%d %H:%M:%S.%e :    CSSD:%v");
         trace->set_level(to_spdlog(options.level));

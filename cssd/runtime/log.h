@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ struct LogOptions {
     std::uint64_t trace_size_max = 10U << 20;  ///< Bytes after which cssd.trc is rotated.
     unsigned trace_files_max = 5;              ///< Rotated files kept: cssd.trc.1 is the newest.
     std::size_t queue_lines = 512;             ///< Lines that may wait for the disk.
+    std::function<void()> on_thread_start{};   ///< First thing in the log's thread.
 };
 
 /// The two logs of the daemon. A line goes through a bounded queue to a thread of its own (named

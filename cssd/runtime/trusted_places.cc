@@ -35,6 +35,14 @@ std::optional<std::string> who_else(const About& about) {
     return std::nullopt;
 }
 
+/// For who_else: whoever may write to a sticky directory leaves in peace what others have there.
+About sticky_kept(About about) {
+    if ((about.st_mode & S_ISVTX) != 0) {
+        about.st_mode &= ~static_cast<mode_t>(S_IWGRP | S_IWOTH);
+    }
+    return about;
+}
+
 /// How it is, and what would be right.
 std::string remedy(const About& about, const std::string& path) {
     std::array<char, 8> mode{};
@@ -46,7 +54,7 @@ std::string remedy(const About& about, const std::string& path) {
 
 }  // namespace
 
-Status TrustedPlaces::directory(const std::string& key, const std::string& path) {
+Status TrustedPlaces::directory(const std::string& key, const std::string& path, Sticky sticky) {
     std::error_code failure;
     fs::create_directories(path, failure);
     const auto about = look_at(path);
@@ -57,9 +65,12 @@ Status TrustedPlaces::directory(const std::string& key, const std::string& path)
             key + ": " + path + ": " + (failure ? failure.message() : "this is not a directory")};
     }
     if (const auto who = who_else(*about)) {
-        return Error{ErrorCode::kNotPermitted,
-                     0,
-                     key + ": " + *who + " may change what is in " + path + remedy(*about, path)};
+        const std::string line =
+            key + ": " + *who + " may change what is in " + path + remedy(*about, path);
+        if (sticky == Sticky::kRefused || who_else(sticky_kept(*about))) {
+            return Error{ErrorCode::kNotPermitted, 0, line};
+        }
+        told_.push_back(line);
     }
     look_above(key, path);
     return Done{};
@@ -70,7 +81,7 @@ void TrustedPlaces::file(const std::string& key, const std::string& given) {
     const std::string path = fs::absolute(given, ignored).string();
     const auto about = look_at(path);
     if (const auto who = about ? who_else(*about) : std::nullopt) {
-        files_.push_back(key + ": " + *who + " may change " + path + remedy(*about, path));
+        told_.push_back(key + ": " + *who + " may change " + path + remedy(*about, path));
     }
     look_above(key, path);
 }
@@ -81,11 +92,8 @@ void TrustedPlaces::look_above(const std::string& key, const std::string& path) 
     for (fs::path below : {fs::path{path}, failed ? fs::path{path} : real}) {
         for (; below != below.parent_path(); below = below.parent_path()) {
             const std::string above = below.parent_path().string();
-            auto about = look_at(above);
-            if (about && (about->st_mode & S_ISVTX) != 0) {
-                about->st_mode &= ~static_cast<mode_t>(S_IWGRP | S_IWOTH);
-            }
-            if (const auto who = about ? who_else(*about) : std::nullopt) {
+            const auto about = look_at(above);
+            if (const auto who = about ? who_else(sticky_kept(*about)) : std::nullopt) {
                 Above& found = above_[above];
                 found.keys.insert(key);
                 found.allows = *who + " may put something else in the place of what is in " +
@@ -96,7 +104,7 @@ void TrustedPlaces::look_above(const std::string& key, const std::string& path) 
 }
 
 std::vector<std::string> TrustedPlaces::doubts() const {
-    std::vector<std::string> lines = files_;
+    std::vector<std::string> lines = told_;
     for (const auto& [path, above] : above_) {
         std::string keys;
         for (const std::string& key : above.keys) {

@@ -76,6 +76,7 @@ TEST_F(ConfigTest, DefaultsAreInterfacesTable) {
     EXPECT_EQ(c.weight, 1U);
     EXPECT_EQ(c.realtime_priority, 4U);
     EXPECT_EQ(c.log_level, LogLevel::kInfo);
+    EXPECT_EQ(c.sandbox, Sandbox::kOn);
     EXPECT_EQ(c.metrics_address, "");
 }
 
@@ -86,7 +87,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
         "run_dir = /r\nlog_dir = /l\nfence_action = command\nfence_command = /bin/fence -x\n"
         "watchdog_device = /dev/watchdog\nautorejoin_tries = 0\nautorejoin_interval = 5min\n"
         "exit_action = reboot\nstart_mode = disabled\nweight = 7\nrealtime_priority = 0\n"
-        "log_level = debug\nmetrics_address = [::1]:9779\n");
+        "log_level = debug\nsandbox = strict\nmetrics_address = [::1]:9779\n");
     const Config c = good();
     EXPECT_EQ(c.cluster_name, "c-1_x.y");
     EXPECT_EQ(c.node_number, NodeNumber{64});
@@ -101,6 +102,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
     EXPECT_EQ(c.weight, 7U);
     EXPECT_EQ(c.realtime_priority, 0U);
     EXPECT_EQ(c.log_level, LogLevel::kDebug);
+    EXPECT_EQ(c.sandbox, Sandbox::kStrict);
     EXPECT_EQ(c.metrics_address, "[::1]:9779");
 }
 
@@ -142,6 +144,7 @@ TEST_F(ConfigTest, ErrorsNameFileLineKeyAndWhatWouldBeRight) {
           Wrong{"autorejoin_interval = 0", "give a time from 1 to 86400 seconds"},
           Wrong{"realtime_priority = 100", "give a whole number from 0 to 99"},
           Wrong{"log_level = loud", "give trace, debug, info"},
+          Wrong{"sandbox = yes", "sandbox: 'yes' is wrong: give on, strict or off"},
           Wrong{"metrics_address = localhost", "give address:port"},
           Wrong{"metrics_address = :0", "give address:port"},
           Wrong{"cluster_name = a", "cluster_name: give it once; line 1 has it already"},

@@ -81,6 +81,16 @@ TEST_F(TrustedPlacesTest, OneThatEverybodyMayWriteToIsRefused) {
     }
 }
 
+/// A log directory on a fresh tmpfs: worth a line.
+TEST_F(TrustedPlacesTest, AStickyOneCanBeToldInstead) {
+    TrustedPlaces places;
+    const std::string path = make("sticky", 01777);
+    EXPECT_TRUE(places.directory("log_dir", path, TrustedPlaces::Sticky::kTold));
+    EXPECT_THAT(in_here(places.doubts()),
+                ElementsAre(HasSubstr("log_dir: everybody may change what is in " + path)));
+    EXPECT_FALSE(places.directory("log_dir", make("open", 0777), TrustedPlaces::Sticky::kTold));
+}
+
 TEST_F(TrustedPlacesTest, OneOfAnotherUserOrGroupIsRefused) {
     if (::geteuid() != 0) {
         GTEST_SKIP() << "needs root, to give files away";

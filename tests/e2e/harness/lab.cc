@@ -188,6 +188,7 @@ bool Lab::start(unsigned node) {
                       std::string{"LD_PRELOAD="} + CSS_E2E_WALL_CLOCK,
                       "CSS_WALL_CLOCK=" + wall_clock(node)});
     }
+    words.insert(words.begin(), options_.start_with.begin(), options_.start_with.end());
     at(node).daemon = Child{
         words,
         {.network_namespace = network_.namespace_of(node), .output = node_dir(node) + "/cssd.out"}};

@@ -29,6 +29,7 @@ struct LabOptions {
     std::string fence_action{"exit"};
     std::string more_configuration{};  ///< Lines for every node's cssd.conf.
     bool own_wall_clocks = false;      ///< Each daemon's wall clock can be stepped.
+    Words start_with{};                ///< What runs the daemon, as in {"setpriv", ...}.
 };
 
 /// Everything waits this long at most: many times what a healthy machine needs.
