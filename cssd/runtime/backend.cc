@@ -160,7 +160,11 @@ void Backend::change_voting_files(const FileChange& change, Answered done) {
 }
 
 void Backend::reload_nodes(Answered done) {
-    parts_.nodes_reload.reload(std::move(done));
+    parts_.nodes_agreement.begin(std::move(done));
+}
+
+void Backend::replace_key(Answered done) {
+    parts_.key_change.replace(std::move(done));
 }
 
 void Backend::set_log_level(config::LogLevel level) {

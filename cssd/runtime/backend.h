@@ -6,13 +6,14 @@
 #include <string>
 
 #include "cssd/config/config.h"
+#include "cssd/runtime/agreement.h"
 #include "cssd/runtime/control.h"
 #include "cssd/runtime/core_host.h"
 #include "cssd/runtime/file_changer.h"
 #include "cssd/runtime/groups.h"
+#include "cssd/runtime/key_change.h"
 #include "cssd/runtime/log.h"
 #include "cssd/runtime/network.h"
-#include "cssd/runtime/nodes_reload.h"
 #include "cssd/runtime/requests.h"
 #include "cssd/runtime/story.h"
 #include "cssd/runtime/voting_files.h"
@@ -36,7 +37,8 @@ public:
         Requests& requests;
         FileChanger& file_changer;
         const Groups& groups;
-        NodesReload& nodes_reload;
+        FileAgreement& nodes_agreement;
+        KeyChange& key_change;
         const Story& story;
         Log& log;
         /// Asked to leave before there is a core.
@@ -50,6 +52,7 @@ public:
     void submit(const Request& request, Completion done) override;
     void change_voting_files(const FileChange& change, Answered done) override;
     void reload_nodes(Answered done) override;
+    void replace_key(Answered done) override;
     void set_log_level(config::LogLevel level) override;
     Status save_key(std::string_view key, std::string_view value) override;
 

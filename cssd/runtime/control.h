@@ -31,6 +31,8 @@
 ///     {"request":"enable"} {"request":"disable"}              start_mode, now and later
 ///     {"request":"set_log","level":"2"}
 ///     {"request":"reload_nodes"}                              answered when all members have it
+///     {"request":"replace_key"}                               answered when all members seal with
+///     the key of their KEY_FILE.new; then "fingerprint" is that of the new one
 ///     {"request":"set_critical","value":"yes"}
 ///     {"request":"change_votedisks","add":[PATH],"remove":[PATH or FUID],"replace":false}
 ///     answered with "formatted", "added" and "removed" when the new set alone counts everywhere
@@ -86,6 +88,9 @@ public:
 
     /// All members read the nodes file again. `done` as above.
     virtual void reload_nodes(Answered done) = 0;
+
+    /// All members go on with the key that lies beside their key file. `done` as above.
+    virtual void replace_key(Answered done) = 0;
 
     virtual void set_log_level(config::LogLevel level) = 0;
 

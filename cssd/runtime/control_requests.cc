@@ -218,6 +218,11 @@ Answer answer_reload_nodes(ControlBackend& backend, const json&) {
         [&backend](ControlBackend::Answered done) { backend.reload_nodes(std::move(done)); }};
 }
 
+Answer answer_replace_key(ControlBackend& backend, const json&) {
+    return AnswerWhenDone{
+        [&backend](ControlBackend::Answered done) { backend.replace_key(std::move(done)); }};
+}
+
 struct Handler {
     std::string_view name;
     Privilege needs;
@@ -239,6 +244,7 @@ constexpr std::array kHandlers{
     Handler{"set_log", Privilege::kAdministrator, answer_set_log},
     Handler{"change_votedisks", Privilege::kAdministrator, answer_change_votedisks},
     Handler{"reload_nodes", Privilege::kAdministrator, answer_reload_nodes},
+    Handler{"replace_key", Privilege::kAdministrator, answer_replace_key},
     Handler{"set_critical", Privilege::kAdministrator, answer_set_critical},
 };
 

@@ -27,8 +27,9 @@ Daemon::~Daemon() {
     if (network_ != nullptr) {
         network_->stop();
     }
-    if (nodes_reload_ != nullptr) {
-        nodes_reload_->stop();
+    if (nodes_agreement_ != nullptr) {
+        nodes_agreement_->stop();
+        key_change_->stop();
     }
     last_acts_.reset();
     teller_.reset();
@@ -187,17 +188,24 @@ Status Daemon::check_slots(const netbeat::NodesFile& nodes, const voting::Header
 }
 
 Status Daemon::start_network(const ClusterGuid& cluster) {
-    return network_->start(cluster,
-                           core_,
-                           *log_,
-                           *orders_,
-                           [this](NodeNumber from, std::span<const std::byte> message) {
-                               if (is_nodes_message(message)) {
-                                   nodes_reload_->received(from, message);
-                               } else {
-                                   groups_->datagram(from, message);
-                               }
-                           });
+    Network::Calls calls;
+    calls.on_message = [this](NodeNumber from, std::span<const std::byte> message) {
+        received(from, message);
+    };
+    calls.on_unopened = [this](NodeNumber from) { key_change_->unopened(from); };
+    return network_->start(cluster, core_, *log_, *orders_, std::move(calls));
+}
+
+void Daemon::received(NodeNumber from, std::span<const std::byte> message) {
+    const auto topic = agreement_topic(message);
+    if (!topic) {
+        groups_->datagram(from, message);
+        return;
+    }
+    switch (*topic) {
+        case AgreementMessage::Topic::kNodesFile: nodes_agreement_->received(from, message); return;
+        case AgreementMessage::Topic::kKeyFile: key_change_->received(from, message); return;
+    }
 }
 
 core::ArbiterOptions Daemon::options_from(const voting::Header& header) const {
@@ -238,7 +246,8 @@ int Daemon::end(End over) {
     leaves_threads_behind_ = !file_changer_->stop();
     leaves_threads_behind_ = !files_->stop() || leaves_threads_behind_;
     network_->stop();
-    nodes_reload_->stop();
+    nodes_agreement_->stop();
+    key_change_->stop();
     last_acts_.reset();
     teller_.reset();
     groups_->stop();

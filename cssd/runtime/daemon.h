@@ -16,11 +16,13 @@
 #include "cssd/runtime/fence_commands.h"
 #include "cssd/runtime/groups.h"
 #include "cssd/runtime/host_identity.h"
+#include "cssd/runtime/key_change.h"
 #include "cssd/runtime/last_acts.h"
 #include "cssd/runtime/last_gasps.h"
 #include "cssd/runtime/log.h"
 #include "cssd/runtime/main_events.h"
 #include "cssd/runtime/network.h"
+#include "cssd/runtime/nodes_reload.h"
 #include "cssd/runtime/pid_file.h"
 #include "cssd/runtime/polling.h"
 #include "cssd/runtime/rejoin.h"
@@ -88,7 +90,9 @@ private:
     End handle(const MainEvents::News& news);
     End handle_exit(const core::Exit& exit);
     void settle_files();
-    [[nodiscard]] NodesReload::Parts reload_parts();
+    void make_agreements();
+    [[nodiscard]] FileAgreement::Parts agreement_parts();
+    void received(NodeNumber from, std::span<const std::byte> message);
     [[nodiscard]] Status check_nodes(const netbeat::NodesFile& nodes);
     [[nodiscard]] Status take_nodes(const netbeat::NodesFile& nodes);
     End begin_when_possible();
@@ -125,7 +129,9 @@ private:
     std::unique_ptr<Polling> polling_;
     std::unique_ptr<VotingFiles> files_;
     std::unique_ptr<FileChanger> file_changer_;
-    std::unique_ptr<NodesReload> nodes_reload_;
+    NodesReload nodes_reload_;
+    std::unique_ptr<FileAgreement> nodes_agreement_;
+    std::unique_ptr<KeyChange> key_change_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<ControlServer> control_;
     std::unique_ptr<Teller> teller_;

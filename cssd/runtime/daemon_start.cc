@@ -77,7 +77,7 @@ Status Daemon::open_log_and_identity() {
     if (!nodes) {
         return nodes.error();
     }
-    auto network = Network::bind(std::move(*nodes), config_.node_number, std::move(*key));
+    auto network = Network::bind(std::move(*nodes), config_.node_number, *key);
     if (!network) {
         return network.error();
     }
@@ -261,7 +261,7 @@ Status Daemon::start_files() {
         .names = [this] { return backend_->names(); },
         .log = *log_});
     wiring_.groups = groups_.get();
-    nodes_reload_ = std::make_unique<NodesReload>(reload_parts());
+    make_agreements();
     backend_ = std::make_unique<Backend>(
         Backend::Parts{.config = config_,
                        .network = *network_,
@@ -270,7 +270,8 @@ Status Daemon::start_files() {
                        .requests = requests_,
                        .file_changer = *file_changer_,
                        .groups = *groups_,
-                       .nodes_reload = *nodes_reload_,
+                       .nodes_agreement = *nodes_agreement_,
+                       .key_change = *key_change_,
                        .story = story_,
                        .log = *log_,
                        .leave_without_core = [this] {
@@ -280,9 +281,8 @@ Status Daemon::start_files() {
     return Done{};
 }
 
-NodesReload::Parts Daemon::reload_parts() {
-    NodesReload::Parts parts;
-    parts.path = config_.nodes_file;
+FileAgreement::Parts Daemon::agreement_parts() {
+    FileAgreement::Parts parts;
     parts.self = network_->self();
     parts.send = [this](NodeNumber to, std::vector<std::byte> message) {
         network_->post_message(to, std::move(message));
@@ -291,11 +291,29 @@ NodesReload::Parts Daemon::reload_parts() {
         const std::optional<core::StatusView> status = core_.status();
         return status ? status->newest.members : NodeSet{};
     };
-    parts.current = [this] { return *network_->nodes(); };
-    parts.check = [this](const netbeat::NodesFile& nodes) { return check_nodes(nodes); };
-    parts.take = [this](const netbeat::NodesFile& nodes) { return take_nodes(nodes); };
-    parts.name = [this](NodeNumber n) { return backend_->names().node(n); };
+    parts.node_name = [this](NodeNumber n) { return backend_->names().node(n); };
     return parts;
+}
+
+void Daemon::make_agreements() {
+    FileAgreement::Parts nodes = agreement_parts();
+    nodes_reload_.path = config_.nodes_file;
+    nodes_reload_.members = nodes.members;
+    nodes_reload_.check = [this](const netbeat::NodesFile& file) { return check_nodes(file); };
+    nodes_reload_.take = [this](const netbeat::NodesFile& file) { return take_nodes(file); };
+    nodes_reload_.node_name = nodes.node_name;
+    nodes.topic = AgreementMessage::Topic::kNodesFile;
+    nodes.name = "nodes file";
+    nodes.thread = "nodes";
+    nodes.read = [this](std::optional<std::uint64_t>) { return read_nodes(nodes_reload_); };
+    nodes.done = [this] {
+        return nlohmann::json{{"ok", true}, {"nodes", network_->nodes()->configured().count()}};
+    };
+    nodes_agreement_ = std::make_unique<FileAgreement>(std::move(nodes));
+    key_change_ = std::make_unique<KeyChange>(KeyChange::Parts{.key_file = config_.key_file,
+                                                               .keys = network_->keys(),
+                                                               .log = *log_,
+                                                               .agreement = agreement_parts()});
 }
 
 Status Daemon::check_nodes(const netbeat::NodesFile& nodes) {
@@ -344,8 +362,11 @@ Status Daemon::start_service() {
     disk_monitor_ = std::make_unique<DiskMonitor>(*files_, *log_, names);
     wiring_.teller = teller_.get();
     wiring_.last_acts = last_acts_.get();
-    for (const Status& started :
-         {teller_->start(), last_acts_->start(), disk_monitor_->start(), nodes_reload_->start()}) {
+    for (const Status& started : {teller_->start(),
+                                  last_acts_->start(),
+                                  disk_monitor_->start(),
+                                  nodes_agreement_->start(),
+                                  key_change_->start()}) {
         if (!started) {
             return started.error();
         }

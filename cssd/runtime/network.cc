@@ -25,20 +25,19 @@ constexpr Duration kTracePeriod = std::chrono::seconds{5};
 
 Result<std::unique_ptr<Network>> Network::bind(netbeat::NodesFile nodes,
                                                std::optional<NodeNumber> number,
-                                               netbeat::Key key) {
+                                               const netbeat::Key& key) {
     auto interconnect = netbeat::Interconnect::open(nodes, number);
     if (!interconnect) {
         return interconnect.error();
     }
-    return std::unique_ptr<Network>{
-        new Network{std::move(nodes), std::move(key), std::move(*interconnect)}};
+    return std::unique_ptr<Network>{new Network{std::move(nodes), key, std::move(*interconnect)}};
 }
 
 Network::Network(netbeat::NodesFile nodes,
-                 netbeat::Key key,
+                 const netbeat::Key& key,
                  std::unique_ptr<netbeat::Interconnect> interconnect)
     : nodes_(std::make_shared<const netbeat::NodesFile>(std::move(nodes))),
-      key_(std::move(key)),
+      keys_(std::make_shared<netbeat::KeyRing>(key)),
       interconnect_(std::move(interconnect)) {}
 
 Network::~Network() {
@@ -70,9 +69,11 @@ Status Network::start(const ClusterGuid& cluster,
                       CoreHost& core,
                       Log& log,
                       guardian::OrdersWriter& orders,
-                      OnMessage on_message) {
+                      Calls calls) {
     CSS_CHECK(!runs());
-    sealer_.emplace(cluster, key_);
+    calls_ = std::move(calls);
+    std::ranges::fill(heard_at_, boot_now());
+    sealer_.emplace(cluster, keys_);
     sending_ = std::make_unique<netbeat::SendingThread>(
         *interconnect_,
         *sealer_,
@@ -80,30 +81,55 @@ Status Network::start(const ClusterGuid& cluster,
             leave_farewells(orders, sent);
             trace_sent(log, sent, report);
         });
-    netbeat::DispatchCallbacks calls;
-    calls.on_heartbeat = [&core, &log](const netbeat::Heartbeat& heartbeat) {
-        core.step(core::HeartbeatReceived{&heartbeat});
-        if (log.traces(LogLevel::kTrace)) {
-            log.trace(LogLevel::kTrace,
-                      "clssnmvDispatchThread",
-                      "NHB from node " + std::to_string(heartbeat.sender.node.value()) +
-                          " sequence " + std::to_string(heartbeat.sequence.value()));
-        }
+    netbeat::DispatchCallbacks taken;
+    taken.on_heartbeat = [this, &core, &log](const netbeat::Heartbeat& heartbeat) {
+        heard(core, log, heartbeat);
     };
-    calls.on_message = std::move(on_message);
-    calls.on_refused = [&log](netbeat::DatagramVerdict verdict,
-                              const netbeat::Address& from,
-                              std::uint64_t count) {
-        log.trace(LogLevel::kWarning,
-                  "clssnmvDispatchThread",
-                  "NHB refused " + std::to_string(count) + " datagrams, the last from " +
-                      netbeat::to_string(from) + ": " + std::string{netbeat::describe(verdict)});
-    };
-    dispatch_ = std::make_unique<netbeat::Dispatch>(*interconnect_, *sealer_, std::move(calls));
+    taken.on_message = calls_.on_message;
+    taken.on_refused = [this, &log](netbeat::DatagramVerdict verdict,
+                                    const netbeat::Address& from,
+                                    std::uint64_t count) { refused(log, verdict, from, count); };
+    dispatch_ = std::make_unique<netbeat::Dispatch>(*interconnect_, *sealer_, std::move(taken));
     if (const Status started = sending_->start(); !started) {
         return started.error();
     }
     return dispatch_->start();
+}
+
+void Network::heard(CoreHost& core, Log& log, const netbeat::Heartbeat& heartbeat) {
+    core.step(core::HeartbeatReceived{&heartbeat});
+    heard_at_[heartbeat.sender.node] = boot_now();
+    if (log.traces(LogLevel::kTrace)) {
+        log.trace(LogLevel::kTrace,
+                  "clssnmvDispatchThread",
+                  "NHB from node " + std::to_string(heartbeat.sender.node.value()) + " sequence " +
+                      std::to_string(heartbeat.sequence.value()));
+    }
+}
+
+void Network::refused(Log& log,
+                      netbeat::DatagramVerdict verdict,
+                      const netbeat::Address& from,
+                      std::uint64_t count) {
+    log.trace(LogLevel::kWarning,
+              "clssnmvDispatchThread",
+              "NHB refused " + std::to_string(count) + " datagrams, the last from " +
+                  netbeat::to_string(from) + ": " + std::string{netbeat::describe(verdict)});
+    const NodeNumber node = node_at(from);
+    if (verdict == netbeat::DatagramVerdict::kNotAuthentic && node.is_some() &&
+        boot_now() >= heard_at_[node] + netbeat::kRefusalLogPeriod) {
+        calls_.on_unopened(node);
+    }
+}
+
+/// On any interconnect.
+NodeNumber Network::node_at(const netbeat::Address& from) const {
+    for (std::size_t i = 0; i < interconnect_->count(); ++i) {
+        if (const NodeNumber node = interconnect_->node_at(i, from); node.is_some()) {
+            return node;
+        }
+    }
+    return {};
 }
 
 void Network::stop() {
@@ -134,14 +160,17 @@ std::vector<guardian::FarewellTarget> Network::targets() const {
 
 /// What the guardians will say in this daemon's name (PROTOCOL 7, E1 and E5): made of a heartbeat
 /// that was sent, so that it carries only what stands on a majority, with a sequence that this
-/// daemon never reaches. Instances that were never active leave nobody waiting.
+/// daemon never reaches; and sealed with the key of now, as the former one does not count for long.
+/// Instances that were never active leave nobody waiting.
 void Network::leave_farewells(guardian::OrdersWriter& orders, const netbeat::Heartbeat& sent) {
+    const std::uint64_t moves = keys_->moves();
     const bool told = farewell_.sender == sent.sender && farewell_.record == sent.record &&
-                      farewell_.complete == sent.complete;
+                      farewell_.complete == sent.complete && farewell_moves_ == moves;
     if (sent.state != NodeState::kActive || told) {
         return;
     }
     farewell_ = sent;
+    farewell_moves_ = moves;
     netbeat::Heartbeat last = sent;
     last.connected = NodeSet{};
     last.doubt = NodeSet{};

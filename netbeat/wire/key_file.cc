@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <string_view>
 #include <system_error>
@@ -220,6 +221,37 @@ Status create_key_file(const std::string& path) {
     if (error != 0) {
         ::unlink(path.c_str());
         return failed(path, "cannot write the key file", error);
+    }
+    return Done{};
+}
+
+std::uint64_t fingerprint(const Key& key) {
+    std::array<unsigned char, crypto_generichash_BYTES_MIN> hash{};
+    CSS_CHECK(sodium_init() >= 0);
+    CSS_CHECK(crypto_generichash(hash.data(),
+                                 hash.size(),
+                                 reinterpret_cast<const unsigned char*>(key.bytes().data()),
+                                 kKeySize,
+                                 nullptr,
+                                 0) == 0);
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < sizeof value; ++i) {
+        value = value << 8U | hash.at(i);
+    }
+    return value;
+}
+
+Status replace_key_file(const std::string& from, const std::string& to) {
+    // Whoever wrote it may have left it to the kernel when it reaches the disk.
+    const File file{::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    if (file.fd() < 0 || ::fsync(file.fd()) != 0) {
+        return failed(from, "cannot sync the key file", errno);
+    }
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+        return failed(to, "cannot be replaced by " + from, errno);
+    }
+    if (const int error = sync_directory_of(to); error != 0) {
+        return failed(to, "is replaced, but its directory cannot be synced", error);
     }
     return Done{};
 }

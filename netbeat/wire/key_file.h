@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -36,6 +37,12 @@ private:
 /// another user than root and our own; kSystem when it cannot be read. No message ever shows a part
 /// of the contents.
 [[nodiscard]] Result<Key> load_key_file(const std::string& path);
+
+/// Tells keys apart, and nothing else about them: the first 8 bytes of their BLAKE2b-128.
+[[nodiscard]] std::uint64_t fingerprint(const Key& key);
+
+/// Puts the key file `from` in the place of `to` in the same directory, in one step and durably.
+[[nodiscard]] Status replace_key_file(const std::string& from, const std::string& to);
 
 /// Writes a fresh key to a new file of mode 0600, durably. kConflict when something of that name
 /// exists already: it is never overwritten. Leaves nothing behind when it fails.

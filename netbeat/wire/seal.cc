@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <sodium.h>
 
@@ -124,8 +125,12 @@ NodeNumber sender_named(std::span<const std::byte> datagram) {
     return number == 0 || number > kNodesMax ? NodeNumber{} : NodeNumber{number};
 }
 
-Sealer::Sealer(const ClusterGuid& cluster, const Key& key, const std::optional<Key>& other)
-    : cluster_(cluster), key_(key), other_(other) {
+Sealer::Sealer(const ClusterGuid& cluster, const Key& key)
+    : Sealer(cluster, std::make_shared<KeyRing>(key)) {}
+
+Sealer::Sealer(const ClusterGuid& cluster, std::shared_ptr<KeyRing> keys)
+    : cluster_(cluster), keys_(std::move(keys)) {
+    CSS_CHECK(keys_ != nullptr);
     CSS_CHECK(sodium_init() >= 0);
     cluster_tag_ = tag_of(cluster);
 }
@@ -136,6 +141,7 @@ std::size_t Sealer::seal_bytes(const Envelope& envelope,
     CSS_CHECK(out.size() >= kSealOverhead + plain.size());
     std::copy(envelope.prefix.begin(), envelope.prefix.end(), out.begin());
     std::byte* nonce = out.data() + kPrefixSize;
+    const KeyRing::Keys keys = keys_->keys();
     // 24 random bytes never repeat in practice, over restarts and nodes too: no counter to keep.
     randombytes_buf(nonce, kNonceSize);
     const int done = crypto_aead_xchacha20poly1305_ietf_encrypt(raw(nonce + kNonceSize),
@@ -146,7 +152,7 @@ std::size_t Sealer::seal_bytes(const Envelope& envelope,
                                                                 envelope.additional.size(),
                                                                 nullptr,
                                                                 raw(nonce),
-                                                                raw(key_.bytes().data()));
+                                                                raw(keys.sealing.bytes().data()));
     CSS_CHECK(done == 0);
     return kSealOverhead + plain.size();
 }
@@ -154,8 +160,20 @@ std::size_t Sealer::seal_bytes(const Envelope& envelope,
 bool Sealer::open_bytes(const Envelope& envelope,
                         std::span<const std::byte> datagram,
                         std::byte* plain) const {
-    return open_with(key_, envelope.additional, datagram, plain) ||
-           (other_ && open_with(*other_, envelope.additional, datagram, plain));
+    const KeyRing::Keys keys = keys_->keys();
+    const auto opens = [&](const Key& key) {
+        return open_with(key, envelope.additional, datagram, plain);
+    };
+    if (opens(keys.sealing) || (keys.former && opens(*keys.former))) {
+        return true;
+    }
+    if (!keys.next || !opens(*keys.next)) {
+        return false;
+    }
+    // Else a node that has moved, and whose daemon died before it said so, would be deaf when it
+    // starts again: its key file has the next key only.
+    keys_->move_to(*keys.next);
+    return true;
 }
 
 std::size_t Sealer::seal(const Heartbeat& heartbeat, std::span<std::byte> out) const {

@@ -2,14 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string_view>
 
 #include "cssd/base/types.h"
 #include "netbeat/wire/codec.h"
 #include "netbeat/wire/heartbeat.h"
-#include "netbeat/wire/key_file.h"
+#include "netbeat/wire/key_ring.h"
 
 namespace css::netbeat {
 
@@ -57,12 +57,14 @@ enum class DatagramKind : std::uint8_t { kHeartbeat, kMessage };
 /// shared key. Bound in as additional data: magic (the kind), version, sender number, cluster GUID.
 /// So a datagram counts only in its cluster and for its sender; that it is not an old one is for
 /// the core to see, by (u, seq). One key for the whole cluster: a node that has it can speak for
-/// any other. Never changes after construction: any thread may use it, several at once.
+/// any other. Any thread may use it, several at once.
 class Sealer {
 public:
-    /// Seals with `key`; opens with it and, while the cluster moves from one key to the next, with
-    /// `other` as well.
-    Sealer(const ClusterGuid& cluster, const Key& key, const std::optional<Key>& other = {});
+    /// Seals and opens with this key alone.
+    Sealer(const ClusterGuid& cluster, const Key& key);
+    /// With the keys of the ring, as it has them at that moment. Opening a datagram that is sealed
+    /// with the next key moves the ring to it: its sender knew that everybody holds it.
+    Sealer(const ClusterGuid& cluster, std::shared_ptr<KeyRing> keys);
 
     /// Writes the datagram to the front of `out` (at least kDatagramSizeMax bytes), returns its
     /// size. Aborts on a heartbeat that breaks a rule of the format, as encode() does.
@@ -100,8 +102,7 @@ private:
 
     ClusterGuid cluster_;
     std::uint64_t cluster_tag_ = 0;
-    Key key_;
-    std::optional<Key> other_;
+    std::shared_ptr<KeyRing> keys_;
 };
 
 }  // namespace css::netbeat

@@ -403,12 +403,17 @@ TEST_F(CrsctlTest, EvictVotingFilesAndNodes) {
            "CRS-4603: Successful addition of voting disk /v4.\n");
     expect("delete css votedisk /v1", 0, "CRS-4611: Successful deletion of voting disk /v1.\n");
     expect("reload css nodes", 0, "The nodes file was read again on all members: 3 nodes.\n");
+    expect("replace css key",
+           0,
+           "The key was replaced on all members: its fingerprint is 0123456789abcdef. The former "
+           "key counts for 30 seconds more.\n");
     for (const auto* const verb : {"add", "delete", "replace"}) {
         const Outcome outcome = crsctl(std::string{verb} + " css votedisk");
         EXPECT_EQ(outcome.exit_code, 2);
         EXPECT_THAT(outcome.err, HasSubstr("give at least one voting file"));
     }
     EXPECT_EQ(crsctl("reload css nodes now").exit_code, 2);
+    EXPECT_EQ(crsctl("replace css key cluster.key").exit_code, 2);
 }
 
 TEST_F(CrsctlTest, StopWaitsForTheEndOfTheDaemon) {

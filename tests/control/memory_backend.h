@@ -87,6 +87,9 @@ public:
               {"removed", change.replace ? std::vector<std::string>{"/v1"} : change.remove}});
     }
     void reload_nodes(Answered done) override { done({{"ok", true}, {"nodes", 3}}); }
+    void replace_key(Answered done) override {
+        done({{"ok", true}, {"fingerprint", "0123456789abcdef"}});
+    }
     void set_log_level(config::LogLevel level) override {
         const std::lock_guard lock{mutex_};
         view_.log_level = level;

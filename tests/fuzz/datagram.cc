@@ -40,7 +40,7 @@ std::vector<std::byte> sealed_message(const netbeat::Sealer& sealer) {
 }  // namespace
 
 void run(Input input) {
-    static const netbeat::Sealer sealer{ClusterGuid{}, key_of(1), key_of(2)};
+    static const netbeat::Sealer sealer{ClusterGuid{}, key_of(1)};
     static const auto heartbeat = sealed_heartbeat(sealer);
     static const auto message = sealed_message(sealer);
     if (input.empty()) {

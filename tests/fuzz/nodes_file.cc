@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cssd/base/check.h"
-#include "cssd/runtime/nodes_message.h"
+#include "cssd/runtime/nodes_reload.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace css::fuzz {

@@ -93,15 +93,40 @@ TEST(Seal, AnotherKeyIsNotAuthentic) {
               DatagramVerdict::kNotAuthentic);
 }
 
-TEST(Seal, DuringAChangeOfKeysBothOpen) {
+/// A node with its keys.
+struct Node {
+    std::shared_ptr<KeyRing> keys = std::make_shared<KeyRing>(key(2));
+    Sealer sealer{cluster(1), keys};
+};
+
+/// All hold the next key, one moves to it, and the others follow with its first datagram.
+TEST(Seal, FromOneKeyToTheNext) {
     const Sealer only_old{cluster(1), key(2)};
-    const Sealer both{cluster(1), key(3), key(2)};
     const Sealer only_new{cluster(1), key(3)};
+    const Node first;
+    const Node second;
     const Heartbeat h = member_heartbeat(kTwo, 3, 5);
-    EXPECT_EQ(verdict_of(both, sealed(only_old, h), kTwo), DatagramVerdict::kAccepted);
-    EXPECT_EQ(verdict_of(both, sealed(only_new, h), kTwo), DatagramVerdict::kAccepted);
-    EXPECT_EQ(verdict_of(only_new, sealed(both, h), kTwo), DatagramVerdict::kAccepted);
-    EXPECT_EQ(verdict_of(only_old, sealed(both, h), kTwo), DatagramVerdict::kNotAuthentic);
+    EXPECT_FALSE(first.keys->move_to(key(3))) << "it is not held";
+    EXPECT_TRUE(first.keys->hold(key(3)));
+    EXPECT_TRUE(second.keys->hold(key(3)));
+    // Nobody has moved: the old key seals, both open.
+    EXPECT_EQ(verdict_of(only_old, sealed(first.sealer, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(verdict_of(first.sealer, sealed(only_old, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(first.keys->moves() + second.keys->moves(), 0U);
+    EXPECT_TRUE(first.keys->move_to(key(3)));
+    EXPECT_EQ(verdict_of(only_new, sealed(first.sealer, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(verdict_of(only_old, sealed(first.sealer, h), kTwo), DatagramVerdict::kNotAuthentic);
+    EXPECT_EQ(verdict_of(first.sealer, sealed(second.sealer, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(verdict_of(second.sealer, sealed(first.sealer, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(second.keys->moves(), 1U);
+    EXPECT_EQ(verdict_of(only_new, sealed(second.sealer, h), kTwo), DatagramVerdict::kAccepted);
+    // What is sealed with the former key moves nobody back, and in the end it is refused.
+    EXPECT_EQ(verdict_of(second.sealer, sealed(only_old, h), kTwo), DatagramVerdict::kAccepted);
+    EXPECT_EQ(second.keys->moves(), 1U);
+    EXPECT_FALSE(second.keys->hold(key(4))) << "never three";
+    second.keys->drop_former();
+    EXPECT_EQ(verdict_of(second.sealer, sealed(only_old, h), kTwo), DatagramVerdict::kNotAuthentic);
+    EXPECT_EQ(verdict_of(second.sealer, sealed(first.sealer, h), kTwo), DatagramVerdict::kAccepted);
 }
 
 TEST(Seal, AnotherClusterIsRefusedEvenWithTheSameKey) {

@@ -101,4 +101,16 @@ Exit reload_nodes(const Invocation& invocation) {
     return reply.exit;
 }
 
+Exit replace_key(const Invocation& invocation) {
+    if (!invocation.words.empty()) {
+        return takes_nothing(invocation);
+    }
+    const Reply reply = change(invocation, {{"request", "replace_key"}});
+    if (reply.good()) {
+        say("The key was replaced on all members: its fingerprint is " +
+            text_at(reply.answer, "/fingerprint") + ". The former key counts for 30 seconds more.");
+    }
+    return reply.exit;
+}
+
 }  // namespace css::crsctl

@@ -104,5 +104,6 @@ Exit add_votedisk(const Invocation& invocation);
 Exit delete_votedisk(const Invocation& invocation);
 Exit replace_votedisk(const Invocation& invocation);
 Exit reload_nodes(const Invocation& invocation);
+Exit replace_key(const Invocation& invocation);
 
 }  // namespace css::crsctl

@@ -36,6 +36,7 @@ constexpr std::array kCommands{
     Command{"delete css votedisk", "FUID|PATH...", delete_votedisk},
     Command{"replace css votedisk", "PATH...", replace_votedisk},
     Command{"reload css nodes", "", reload_nodes},
+    Command{"replace css key", "", replace_key},
     Command{"create css key", "FILE", create_key},
 };
 

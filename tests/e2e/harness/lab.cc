@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -124,21 +125,30 @@ std::vector<std::string> Lab::first_set(unsigned node) const {
 }
 
 void Lab::write_configuration() {
-    const std::string key = directory_ + "/cluster.key";
-    must_run({CSS_E2E_CRSCTL, "create", "css", "key", key});
     for (unsigned node = 1; node <= options_.nodes; ++node) {
         CSS_CHECK(::mkdir(node_dir(node).c_str(), 0755) == 0);
         CSS_CHECK(::mkdir(run_dir(node).c_str(), 0755) == 0);
         write_nodes_file(node, options_.nodes);
         std::ofstream config{node_dir(node) + "/cssd.conf"};
         config << "cluster_name = " << kClusterName << "\nnodes_file = " << node_dir(node)
-               << "/nodes\nkey_file = " << key << "\nrun_dir = " << run_dir(node)
+               << "/nodes\nkey_file = " << key_file(node) << "\nrun_dir = " << run_dir(node)
                << "\nlog_dir = " << node_dir(node)
                << "/log\nfence_action = " << options_.fence_action << '\n';
         for (const std::string& path : first_set(node)) {
             config << "voting_file = " << path << '\n';
         }
         config << options_.more_configuration;
+    }
+    put_key("", everybody());
+}
+
+void Lab::put_key(const std::string& suffix, const Members& nodes) const {
+    const std::string first = key_file(*nodes.begin()) + suffix;
+    must_run({CSS_E2E_CRSCTL, "create", "css", "key", first});
+    for (const unsigned node : nodes) {
+        if (node != *nodes.begin()) {
+            std::filesystem::copy_file(first, key_file(node) + suffix);
+        }
     }
 }
 

@@ -53,6 +53,11 @@ public:
     [[nodiscard]] Members everybody() const;
     [[nodiscard]] const std::string& directory() const { return directory_; }
     [[nodiscard]] std::string run_dir(unsigned node) const { return node_dir(node) + "/run"; }
+    [[nodiscard]] std::string key_file(unsigned node) const {
+        return node_dir(node) + "/cluster.key";
+    }
+    /// A new key, the same for all these nodes, in their key files with `suffix` added.
+    void put_key(const std::string& suffix, const Members& nodes) const;
     [[nodiscard]] std::string log_dir(unsigned node) const { return node_dir(node) + "/log"; }
     [[nodiscard]] std::string alert_log(unsigned node) const;
     [[nodiscard]] std::string trace(unsigned node) const;
