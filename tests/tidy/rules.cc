@@ -31,8 +31,9 @@ bool is_pure(std::string_view path) {
                                "netbeat/wire/",
                                "netbeat/monitor/",
                                "kill_block/confirm."};
-    // Where threads and locks are made, for the shells; and what reads and writes its files.
-    constexpr std::array kShells{"cssd/base/shell_thread.h", "cssd/base/priority_mutex.h"};
+    // Where threads and locks are made, for the shells; and the keys that their threads share.
+    constexpr std::array kShells{
+        "cssd/base/shell_thread.h", "cssd/base/priority_mutex.h", "netbeat/wire/key_ring."};
     const auto begins = [path](std::string_view folder) { return in(path, folder); };
     return std::ranges::any_of(kPure, begins) && std::ranges::none_of(kShells, begins);
 }
