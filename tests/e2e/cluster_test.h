@@ -78,6 +78,26 @@ protected:
         }
     }
 
+    /// For a node that stays dark after a power cut: how it ended, the others can only wait for, or
+    /// learn from this fence command.
+    static LabOptions dark_node(const std::string& fence_command) {
+        return {.misscount = milliseconds{6000},
+                .disktimeout = milliseconds{20'000},
+                .reboottime = milliseconds{3000},
+                .more_configuration = "fence_command = " + fence_command + "\n"};
+    }
+
+    /// Power fails everywhere, at `cut`; node 3 stays dark, and the others go on without it.
+    void power_returns_without_node3(Nanos& cut) {
+        cut = boottime_now();
+        for (const unsigned node : lab_->everybody()) {
+            (void)lab_->power_off(node);
+        }
+        ASSERT_TRUE(lab_->start(1));
+        ASSERT_TRUE(lab_->start(2));
+        ASSERT_TRUE(lab_->wait_complete({1, 2}, cut));
+    }
+
     /// Nobody was dropped since then.
     void expect_nobody_evicted(Nanos since) {
         for (const unsigned teller : lab_->everybody()) {
