@@ -24,9 +24,8 @@ constexpr std::array<unsigned, 7> kKept{
     CAP_SYS_NICE,      // Real-time priority of threads that are begun later.
 };
 
-constexpr auto kOfThread =
-    static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE);
-constexpr auto kUsable = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
+constexpr auto kUsable =
+    static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET);
 
 std::string with_errno(const std::string& what) {
     return what + ": " + std::strerror(errno);
@@ -48,10 +47,7 @@ std::string drop_capabilities(std::vector<std::string>& refused) {
     std::string names;
     for (std::size_t i = 0; i < kKept.size(); ++i) {
         if (had.at(i)) {
-            capng_updatev(CAPNG_ADD,
-                          static_cast<capng_type_t>(kUsable | CAPNG_BOUNDING_SET),
-                          kKept.at(i),
-                          -1);
+            capng_updatev(CAPNG_ADD, kUsable, kKept.at(i), -1);
             names +=
                 (names.empty() ? "" : ", ") + std::string{capng_capability_to_name(kKept.at(i))};
         }

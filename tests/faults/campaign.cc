@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <numeric>
 
@@ -183,7 +184,8 @@ std::vector<Fault> Campaign::draw() {
 /// One after the other begins, first those that take their time over it, so that none lasts longer
 /// than it says.
 void Campaign::strike(Episode& now) {
-    std::ranges::stable_partition(now.faults, &Fault::slow_begin);
+    // clang 14 cannot read what g++ 12's library says of the same in std::ranges.
+    std::stable_partition(now.faults.begin(), now.faults.end(), std::mem_fn(&Fault::slow_begin));
     std::multimap<Nanos, const Fault*> ends;
     const auto end_until = [&](Nanos until) {
         while (!ends.empty() && ends.begin()->first <= until) {

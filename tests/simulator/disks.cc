@@ -352,10 +352,6 @@ void Disks::land_sector(Request& request, std::size_t which) {
     write(request.file, request.self, which, bytes);
 }
 
-bool Disks::kills_refused(unsigned file) const {
-    return ((world_.options.bad_kill_files >> file) & 1U) != 0;
-}
-
 void Disks::land_kills(Request& request) {
     if (kills_refused(request.file)) {
         return;

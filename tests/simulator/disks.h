@@ -66,7 +66,7 @@ public:
     }
     [[nodiscard]] SimTime& file_hang(unsigned file) { return hangs_[file]; }
     [[nodiscard]] bool insane(unsigned file) const {
-        return (unsigned{world_.options.insane_files} >> file & 1U) != 0;
+        return names(world_.options.insane_files, file);
     }
     /// Another file at this place. Nobody has the former one open.
     void format(unsigned file, unsigned version);
@@ -161,7 +161,11 @@ private:
     void note_holder(const Machine& machine, Unique unique);
     void check_kill(const Request& request, const core::CycleOrder::Kill& kill) const;
     void land_sector(Request& request, std::size_t which);
-    [[nodiscard]] bool kills_refused(unsigned file) const;
+    /// Of the options' sets of files, by index.
+    static bool names(unsigned files, unsigned file) { return (files >> file & 1U) != 0; }
+    [[nodiscard]] bool kills_refused(unsigned file) const {
+        return names(world_.options.bad_kill_files, file);
+    }
     void land_kills(Request& request);
     void lose(unsigned index);
     void land_heartbeat(const Request& request, std::span<const std::byte> bytes);
